@@ -1,0 +1,3 @@
+module rollproof.build/pause
+
+go 1.26.0
