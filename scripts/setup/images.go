@@ -50,7 +50,7 @@ func (s *Setup) pull(ctx context.Context, image, as string) bool {
 func (s *Setup) untag(tags ...string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	_ = s.docker(ctx, io.Discard, append([]string{"rmi", "--no-prune"}, tags...)...) // some may not have been made
+	_ = s.docker(ctx, io.Discard, append([]string{"rmi"}, tags...)...) // some may not have been made
 }
 
 // imageID is the ID of an image in Docker, or empty.

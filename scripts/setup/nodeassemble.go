@@ -21,6 +21,11 @@ func (s *Setup) assembleNodeImage(ctx context.Context, log io.Writer, p nodePart
 	}
 	defer func() { _ = os.RemoveAll(work) }() // only copies
 
+	rootTag, baseTag := "rollproof/node-root:"+key, "rollproof/node-base:"+key
+	defer s.untag(rootTag, baseTag)
+	if err := s.docker(ctx, log, "import", p.root, rootTag); err != nil {
+		return err
+	}
 	images, err := s.kubeadmImages(ctx, p, work)
 	if err != nil {
 		return err
@@ -30,7 +35,7 @@ func (s *Setup) assembleNodeImage(ctx context.Context, log io.Writer, p nodePart
 		return err
 	}
 	podnetImage := "rollproof.local/podnet:" + podnetKey
-	archive, err := s.componentImages(ctx, log, p, work, images, podnetImage)
+	archive, err := s.componentImages(ctx, log, p, work, images, rootTag, podnetImage)
 	if err != nil {
 		return err
 	}
@@ -43,11 +48,6 @@ func (s *Setup) assembleNodeImage(ctx context.Context, log io.Writer, p nodePart
 		if err := writeEmbedded(name, filepath.Join(work, "base", name), nil); err != nil {
 			return err
 		}
-	}
-	rootTag, baseTag := "rollproof/node-root:"+key, "rollproof/node-base:"+key
-	defer s.untag(rootTag, baseTag)
-	if err := s.docker(ctx, log, "import", p.root, rootTag); err != nil {
-		return err
 	}
 	if err := s.dockerBuild(ctx, log, filepath.Join(work, "base"), baseTag, "--build-arg", "BASE="+rootTag); err != nil {
 		return err
@@ -88,7 +88,7 @@ func imagesByName(list string) (map[string]string, error) {
 
 // componentImages builds the images of what runs in pods and saves them into
 // one archive.
-func (s *Setup) componentImages(ctx context.Context, log io.Writer, p nodeParts, work string, images map[string]string, podnetImage string) (string, error) {
+func (s *Setup) componentImages(ctx context.Context, log io.Writer, p nodeParts, work string, images map[string]string, rootTag, podnetImage string) (string, error) {
 	pause, err := s.Build(ctx, s.nodeModules()["pause"])
 	if err != nil {
 		return "", err
@@ -121,7 +121,7 @@ func (s *Setup) componentImages(ctx context.Context, log io.Writer, p nodeParts,
 	all := append([]string{images["etcd"], images["coredns"], images["pause"], podnetImage}, kube...)
 	defer s.untag(all...)
 	err = errors.Join(
-		build("kube", "FROM scratch\nCOPY root /\nENV PATH=/usr/local/bin:/usr/sbin\n", func(dir string) error { return kubeTree(ctx, p, filepath.Join(dir, "root")) }, kube...),
+		build("kube", "FROM scratch\nCOPY root /\nENV PATH=/usr/local/bin:/usr/sbin\n", func(dir string) error { return kubeTree(ctx, p, rootTag, filepath.Join(dir, "root")) }, kube...),
 		build("etcd", "FROM scratch\nCOPY etcd /usr/local/bin/etcd\nENV PATH=/usr/local/bin\n", one(filepath.Join(p.etcd, "etcd"), "etcd"), images["etcd"]),
 		build("coredns", "FROM scratch\nCOPY coredns /coredns\nENTRYPOINT [\"/coredns\"]\n", one(filepath.Join(p.coredns, "coredns"), "coredns"), images["coredns"]),
 		build("pause", "FROM scratch\nCOPY pause /pause\nUSER 65535:65535\nENTRYPOINT [\"/pause\"]\n", one(filepath.Join(pause, "pause"), "pause"), images["pause"]),
@@ -137,7 +137,7 @@ func (s *Setup) componentImages(ctx context.Context, log io.Writer, p nodeParts,
 // kubeTree is what the images of the control plane and of kube-proxy hold:
 // the one binary under each name, and nft with its libraries, which kube-proxy
 // calls in its nftables mode.
-func kubeTree(ctx context.Context, p nodeParts, root string) error {
+func kubeTree(ctx context.Context, p nodeParts, rootTag, root string) error {
 	bin := filepath.Join(root, "usr/local/bin")
 	if err := copyFile(filepath.Join(p.kubernetes, "hyperkube"), filepath.Join(bin, "hyperkube")); err != nil {
 		return err
@@ -147,38 +147,19 @@ func kubeTree(ctx context.Context, p nodeParts, root string) error {
 			return err
 		}
 	}
-	return extractNft(ctx, p.root, root)
+	return extractNft(ctx, rootTag, root)
 }
 
-// nftFiles are nft, its libraries and the loader in Debian's bookworm, as
-// shell patterns over the names in the node root's tar file.
-var nftFiles = []string{
-	"./usr/sbin/nft", "./lib64/ld-linux-x86-64.so.2", "./lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
-	"./lib/*/libc.so.6", "./lib/*/libtinfo.so.6*", "./usr/lib/*/libnftables.so.1*", "./usr/lib/*/libmnl.so.0*", "./lib/*/libmnl.so.0*",
-	"./usr/lib/*/libnftnl.so.11*", "./usr/lib/*/libxtables.so.12*", "./usr/lib/*/libjansson.so.4*", "./usr/lib/*/libgmp.so.10*",
-	"./usr/lib/*/libedit.so.2*", "./usr/lib/*/libbsd.so.0*", "./usr/lib/*/libmd.so.0*", "./lib/*/libm.so.6",
-}
+// nftClosure writes nft, the loader and the libraries that it links to, as the
+// node root's own loader names them, in a tar archive without links.
+const nftClosure = `tar -chf - /usr/sbin/nft $(ldd /usr/sbin/nft | grep -o '/[^ ]*')`
 
-func extractNft(ctx context.Context, rootTar, dest string) error {
-	list, err := Command{}.Output(ctx, "tar", "-tf", rootTar)
+func extractNft(ctx context.Context, rootTag, dest string) error {
+	archive, err := Command{}.Output(ctx, "docker", "run", "--rm", "--network", "none", rootTag, "sh", "-ec", nftClosure)
 	if err != nil {
-		return err
+		return fmt.Errorf("nft in the node root: %w", err)
 	}
-	var names []string
-	for _, name := range strings.Split(list, "\n") {
-		for _, pattern := range nftFiles {
-			if ok, err := filepath.Match(pattern, name); err != nil {
-				return err
-			} else if ok {
-				names = append(names, name)
-				break
-			}
-		}
-	}
-	if len(names) == 0 || !strings.Contains(strings.Join(names, " "), "/usr/sbin/nft") {
-		return errors.New("the node root holds no nft")
-	}
-	_, err = Command{}.Output(ctx, "tar", append([]string{"-C", dest, "--no-same-owner", "-xf", rootTar}, names...)...)
+	_, err = Command{Stdin: strings.NewReader(archive)}.Output(ctx, "tar", "-C", dest, "--no-same-owner", "-xf", "-")
 	return err
 }
 
