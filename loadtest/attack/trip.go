@@ -1,0 +1,143 @@
+package attack
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"rollproof/loadtest/cases"
+)
+
+// trip is what the round tripper saw of one request. Vegeta's result does not
+// carry it: a transport error leaves neither headers nor status there.
+type trip struct {
+	batch    *cases.Batch
+	allowed  []string // versions that might answer when it was sent
+	status   int
+	pod      string
+	version  string
+	remote   string
+	reused   bool
+	attempts int
+	err      error // the first error, of the round trip or of reading the body
+}
+
+// traced is the round tripper around a lane's transport. It gives each request
+// its body, counts the connections that it took, and keeps what it saw until
+// the lane asks for it by the request's number.
+type traced struct {
+	base     http.RoundTripper
+	batches  []*cases.Batch
+	versions *Versions
+	backoff  time.Duration // after an error, so that a closed loop does not spin on a refused port
+
+	inFlight atomic.Int64
+	peak     atomic.Int64
+
+	mu    sync.Mutex
+	trips map[uint64]*trip
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *traced) RoundTrip(req *http.Request) (*http.Response, error) {
+	seq, err := strconv.ParseUint(req.Header.Get("X-Vegeta-Seq"), 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	now := t.inFlight.Add(1) // until take: a worker is busy for that long
+	for peak := t.peak.Load(); now > peak && !t.peak.CompareAndSwap(peak, now); peak = t.peak.Load() {
+	}
+
+	// Chosen by number and not by Vegeta's targeter, which does not know it: so
+	// the answer is held against the very rows that this request carried.
+	tr := &trip{batch: t.batches[seq%uint64(len(t.batches))], allowed: t.versions.snapshot()}
+	t.mu.Lock()
+	t.trips[seq] = tr
+	t.mu.Unlock()
+
+	// The transport calls GotConn from within RoundTrip, never after it.
+	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		tr.attempts++
+		tr.reused = info.Reused
+		tr.remote = info.Conn.RemoteAddr().String()
+	}}
+	sent := req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
+	sent.Body = io.NopCloser(bytes.NewReader(tr.batch.Body))
+	// As an ordinary client's: with it the transport may send again what it is
+	// sure was not written, which is counted as a masked retry.
+	sent.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(tr.batch.Body)), nil }
+	sent.ContentLength = int64(len(tr.batch.Body))
+
+	resp, err := t.base.RoundTrip(sent)
+	if err != nil {
+		tr.err = err
+		if t.backoff > 0 {
+			select {
+			case <-time.After(t.backoff):
+			case <-req.Context().Done():
+			}
+		}
+		return nil, err
+	}
+	tr.status = resp.StatusCode
+	tr.pod = resp.Header.Get(PodHeader)
+	tr.version = resp.Header.Get(VersionHeader)
+	resp.Body = &watchedBody{ReadCloser: resp.Body, trip: tr}
+	return resp, nil
+}
+
+// take returns and forgets what was seen of a request; nil if it never got here.
+func (t *traced) take(seq uint64) *trip {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tr := t.trips[seq]
+	if tr == nil {
+		return nil
+	}
+	t.inFlight.Add(-1)
+	delete(t.trips, seq)
+	return tr
+}
+
+// watchedBody keeps the error that reading the body ended with.
+type watchedBody struct {
+	io.ReadCloser
+	trip *trip
+}
+
+// Read implements io.Reader.
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && b.trip.err == nil {
+		b.trip.err = err
+	}
+	return n, err
+}
+
+// heldConn holds back the last byte of each write for a while, so that a
+// request is under way on the connection for that long. The transport's write
+// buffer is larger than any request of a held lane: one write is one request.
+type heldConn struct {
+	net.Conn
+	hold time.Duration
+}
+
+// Write implements net.Conn.
+func (c *heldConn) Write(p []byte) (int, error) {
+	if len(p) < 2 {
+		return c.Conn.Write(p)
+	}
+	n, err := c.Conn.Write(p[:len(p)-1])
+	if err != nil {
+		return n, err
+	}
+	time.Sleep(c.hold)
+	m, err := c.Conn.Write(p[len(p)-1:])
+	return n + m, err
+}

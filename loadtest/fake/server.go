@@ -1,0 +1,174 @@
+// Package fake is a model server for the harness's own tests: it gives the
+// golden answers of a cases file, and faults on demand. Nothing but tests may
+// use it.
+package fake
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"rollproof/loadtest/attack"
+	"rollproof/loadtest/cases"
+)
+
+// Fault is what the server does instead of answering right.
+type Fault string
+
+// The faults.
+const (
+	None         Fault = ""
+	Close        Fault = "close"         // ends the connection without an answer
+	Reset        Fault = "reset"         // resets the connection without an answer
+	Status500    Fault = "status"        // answers with status 500
+	WrongHeader  Fault = "wrong header"  // names another version in the header than in the body
+	WrongVersion Fault = "wrong version" // answers rightly as another version
+	WrongBody    Fault = "wrong body"    // another version's answer under this one's name
+	Short        Fault = "short"         // ends the connection in the middle of the body
+	CutJSON      Fault = "cut json"      // a whole HTTP answer of half a JSON document
+	Hang         Fault = "hang"          // does not answer for 300 ms
+)
+
+// Server answers as one version of the model. Make it with New.
+type Server struct {
+	set     *cases.Set
+	index   map[string]int // row by its text
+	pod     string
+	version atomic.Pointer[string]
+	count   atomic.Uint64
+	fault   func(n uint64) Fault
+}
+
+// New returns a server that answers as version. fault chooses what happens to
+// the n-th request, from 0; nil is no fault.
+func New(set *cases.Set, pod, version string, fault func(n uint64) Fault) *Server {
+	if fault == nil {
+		fault = func(uint64) Fault { return None }
+	}
+	s := &Server{set: set, pod: pod, fault: fault, index: map[string]int{}}
+	for i, row := range set.Rows {
+		s.index[rowKey(row)] = i
+	}
+	s.SetVersion(version)
+	return s
+}
+
+// SetVersion makes the server answer as version from now on.
+func (s *Server) SetVersion(version string) { s.version.Store(&version) }
+
+// Count returns how many requests came.
+func (s *Server) Count() uint64 { return s.count.Load() }
+
+func rowKey(row []json.Number) string {
+	var b strings.Builder
+	for _, n := range row {
+		b.WriteString(n.String())
+		b.WriteByte(',')
+	}
+	return b.String()
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	fault := s.fault(s.count.Add(1) - 1)
+	version := *s.version.Load()
+	w.Header().Set(attack.PodHeader, s.pod)
+	if r.Method != http.MethodPost || r.URL.Path != s.set.Path() || r.Header.Get("Idempotency-Key") != "" {
+		http.Error(w, "want a plain POST to "+s.set.Path(), http.StatusNotFound)
+		return
+	}
+	var request struct {
+		ID     string `json:"id"`
+		Inputs []struct {
+			Shape []int         `json:"shape"`
+			Data  []json.Number `json:"data"`
+		} `json:"inputs"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	other := version
+	for _, v := range s.set.Versions() {
+		if v != version {
+			other = v
+		}
+	}
+	header, named, answers := version, version, version
+	switch fault {
+	case Close, Reset:
+		hangUp(w, fault == Reset)
+		return
+	case Status500:
+		http.Error(w, "broken on demand", http.StatusInternalServerError)
+		return
+	case WrongHeader:
+		header = other
+	case WrongVersion:
+		header, named, answers = other, other, other
+	case WrongBody:
+		answers = other
+	case Hang:
+		time.Sleep(300 * time.Millisecond)
+	}
+	body, err := s.answer(request.ID, request.Inputs[0].Shape, request.Inputs[0].Data, named, answers)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set(attack.VersionHeader, header)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	switch fault {
+	case Short:
+		// The server notices that less was written than promised, and hangs up.
+		_, _ = w.Write(body[:len(body)/2])
+		return
+	case CutJSON:
+		body = body[:len(body)/2]
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	_, _ = w.Write(body) // a client that has gone is what some tests are about
+}
+
+func (s *Server) answer(id string, shape []int, data []json.Number, named, answers string) ([]byte, error) {
+	columns := s.set.Input.Columns
+	if !slices.Equal(shape, []int{len(data) / columns, columns}) {
+		return nil, fmt.Errorf("shape %v for %d numbers", shape, len(data))
+	}
+	want := s.set.Expected[answers]
+	var labels []int64
+	var probabilities []float64
+	for row := range slices.Chunk(data, columns) {
+		i, ok := s.index[rowKey(row)]
+		if !ok {
+			return nil, fmt.Errorf("an unknown row: %v", row)
+		}
+		labels = append(labels, want.Label[i])
+		probabilities = append(probabilities, want.Probabilities[i]...)
+	}
+	return json.Marshal(map[string]any{
+		"model_name": s.set.Model, "model_version": named, "id": id,
+		"outputs": []map[string]any{
+			{"name": s.set.Outputs.Label, "datatype": "INT64", "shape": []int{len(labels)}, "data": labels},
+			{"name": s.set.Outputs.Probabilities, "datatype": "FP32", "shape": []int{len(labels), len(probabilities) / len(labels)}, "data": probabilities},
+		},
+	})
+}
+
+// hangUp ends the connection under the answer.
+func hangUp(w http.ResponseWriter, reset bool) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok && reset {
+		_ = tcp.SetLinger(0) // best effort: without it the close is a plain one
+	}
+	_ = conn.Close()
+}

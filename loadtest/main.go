@@ -1,0 +1,35 @@
+// Command loadtest proves, request by request, that a service loses nothing:
+// under a steady load, or while an upgrade rolls through. See its README.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"rollproof/loadtest/command"
+)
+
+// hardGrace is how long a second Ctrl-C leaves for the upgrade's command to be
+// killed before the program ends.
+const hardGrace = 500 * time.Millisecond
+
+func main() {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	hard, stopHard := context.WithCancel(context.Background())
+	defer stopHard()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		stop()
+		<-signals
+		stopHard()
+		time.Sleep(hardGrace)
+		os.Exit(130)
+	}()
+	os.Exit(command.Run(ctx, hard, os.Args[1:], os.Stdout, os.Stderr))
+}

@@ -1,0 +1,44 @@
+package observe
+
+import (
+	"fmt"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Target says which cluster and what in it is watched.
+type Target struct {
+	Kubeconfig string // empty: $KUBECONFIG, then ~/.kube/config
+	Context    string // empty: the kubeconfig's current one
+	Namespace  string // empty: the context's
+	Deployment string
+}
+
+// Client returns a client for the target's cluster and the namespace it means.
+func (t Target) Client() (kubernetes.Interface, string, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	if t.Kubeconfig != "" {
+		rules.ExplicitPath = t.Kubeconfig
+	}
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: t.Context})
+	config, err := loader.ClientConfig()
+	if err != nil {
+		return nil, "", fmt.Errorf("kubeconfig: %w", err)
+	}
+	// Six watches and a handful of lists: the default limits of 5 a second would
+	// make the start wait.
+	config.QPS, config.Burst = 50, 100
+	config.UserAgent = "rollproof-loadtest"
+	namespace := t.Namespace
+	if namespace == "" {
+		if namespace, _, err = loader.Namespace(); err != nil {
+			return nil, "", fmt.Errorf("kubeconfig: namespace: %w", err)
+		}
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, "", fmt.Errorf("kubeconfig: %w", err)
+	}
+	return client, namespace, nil
+}

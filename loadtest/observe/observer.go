@@ -1,0 +1,310 @@
+// Package observe watches one Deployment and what belongs to it, and keeps what
+// it saw as a timeline. It needs the rights to get, list and watch Deployments,
+// ReplicaSets, Pods, EndpointSlices, HorizontalPodAutoscalers and Events in one
+// namespace, and changes nothing. It judges nothing.
+package observe
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+
+	"rollproof/loadtest/timeline"
+)
+
+// syncTimeout bounds the wait for the first lists.
+const syncTimeout = 20 * time.Second
+
+// Observer watches one Deployment. Make it with Start.
+type Observer struct {
+	namespace  string
+	deployment string
+	selector   labels.Selector
+	began      time.Time
+	cancel     context.CancelFunc
+	watchers   sync.WaitGroup
+
+	mu        sync.Mutex
+	changed   chan struct{} // closed and replaced at each change
+	synced    bool          // the first lists are in: what is added now is new
+	dep       timeline.Deployment
+	sets      map[string]replicaSet // by name
+	pods      map[string]*timeline.Pod
+	gone      []timeline.Pod
+	hpa       *timeline.HPA
+	endpoints map[string]map[string]string // conditions by pod, by slice
+	events    []timeline.Event
+	scales    []timeline.Scale
+	gaps      map[string]*timeline.Gap // open ones, by resource
+	pastGaps  []timeline.Gap
+}
+
+type replicaSet struct {
+	revision int64
+	template string
+	replicas int32
+	ready    int32
+}
+
+// Start reads the Deployment, begins to watch it and all that belongs to it, and
+// returns when the first lists are in. Stop must be called at the end.
+func Start(ctx context.Context, client kubernetes.Interface, namespace, deployment string) (*Observer, error) {
+	first, cancelFirst := context.WithTimeout(ctx, syncTimeout)
+	defer cancelFirst()
+	d, err := client.AppsV1().Deployments(namespace).Get(first, deployment, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("deployment %s/%s: %w", namespace, deployment, err)
+	}
+	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
+	if err != nil {
+		return nil, fmt.Errorf("deployment %s/%s: selector: %w", namespace, deployment, err)
+	}
+	watchCtx, cancel := context.WithCancel(ctx)
+	o := &Observer{
+		namespace: namespace, deployment: deployment, selector: selector,
+		began: time.Now(), cancel: cancel,
+		changed: make(chan struct{}),
+		sets:    map[string]replicaSet{}, pods: map[string]*timeline.Pod{},
+		endpoints: map[string]map[string]string{}, gaps: map[string]*timeline.Gap{},
+	}
+	synced := o.watchAll(watchCtx, client)
+	if !cache.WaitForCacheSync(first.Done(), synced...) {
+		o.Stop()
+		return nil, fmt.Errorf("deployment %s/%s: the first lists did not come in %s%s", namespace, deployment, syncTimeout, o.gapReason())
+	}
+	o.mu.Lock()
+	o.synced = true
+	o.mu.Unlock()
+	return o, nil
+}
+
+// Stop ends the watches and waits for them.
+func (o *Observer) Stop() {
+	o.cancel()
+	o.watchers.Wait()
+}
+
+// State returns the cluster as it was last seen.
+func (o *Observer) State() timeline.State {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.state()
+}
+
+func (o *Observer) state() timeline.State {
+	s := timeline.State{Deployment: o.dep, Newest: o.newest()}
+	if o.hpa != nil {
+		hpa := *o.hpa
+		s.HPA = &hpa
+	}
+	s.Pods = slices.Clone(o.gone)
+	for _, p := range o.pods {
+		s.Pods = append(s.Pods, *p)
+	}
+	s.Count()
+	return s
+}
+
+// newest returns the template of the ReplicaSet with the highest revision.
+func (o *Observer) newest() string {
+	var revision int64 = -1
+	template := ""
+	for _, rs := range o.sets {
+		if rs.revision > revision {
+			revision, template = rs.revision, rs.template
+		}
+	}
+	return template
+}
+
+// Changed returns a channel that is closed at the next change.
+func (o *Observer) Changed() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.changed
+}
+
+// Note adds an event of the run itself to the timeline.
+func (o *Observer) Note(what, detail string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.event("Run", "loadtest", what, detail)
+}
+
+// Timeline returns a copy of what was seen so far.
+func (o *Observer) Timeline() *timeline.Timeline {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	t := &timeline.Timeline{
+		Events: slices.Clone(o.events), Scales: slices.Clone(o.scales),
+		Pods: o.state().Pods, Gaps: slices.Clone(o.pastGaps),
+	}
+	for _, g := range o.gaps {
+		t.Gaps = append(t.Gaps, *g)
+	}
+	return t
+}
+
+// event records and tells of a change; o.mu is held.
+func (o *Observer) event(kind, name, what, detail string) {
+	o.events = append(o.events, timeline.Event{At: time.Now(), Kind: kind, Name: name, What: what, Detail: detail})
+	close(o.changed)
+	o.changed = make(chan struct{})
+}
+
+// scale records the scale if it is another than the last; o.mu is held.
+func (o *Observer) scale() {
+	s := timeline.Scale{Spec: o.dep.Spec, Ready: o.dep.Ready}
+	if o.hpa != nil {
+		s.Desired, s.Min, s.Max, s.Metric = o.hpa.Desired, o.hpa.Min, o.hpa.Max, o.hpa.Metric
+	}
+	if n := len(o.scales); n > 0 {
+		last := o.scales[n-1]
+		last.At = time.Time{}
+		if last == s {
+			return
+		}
+	}
+	s.At = time.Now()
+	o.scales = append(o.scales, s)
+}
+
+func (o *Observer) seeDeployment(d *appsv1.Deployment) {
+	now := timeline.Deployment{
+		Found: true, Generation: d.Generation, Observed: d.Status.ObservedGeneration, Spec: 1,
+		Replicas: d.Status.Replicas, Updated: d.Status.UpdatedReplicas,
+		Ready: d.Status.ReadyReplicas, Available: d.Status.AvailableReplicas,
+	}
+	if d.Spec.Replicas != nil {
+		now.Spec = *d.Spec.Replicas
+	}
+	if c := d.Spec.Template.Spec.Containers; len(c) > 0 {
+		now.Image = c[0].Image
+	}
+	if now == o.dep {
+		return
+	}
+	o.dep = now
+	o.scale()
+	o.event("Deployment", d.Name, "status", fmt.Sprintf(
+		"generation %d (observed %d), spec %d, replicas %d, updated %d, ready %d, available %d, image %s",
+		now.Generation, now.Observed, now.Spec, now.Replicas, now.Updated, now.Ready, now.Available, now.Image))
+}
+
+func (o *Observer) seeReplicaSet(rs *appsv1.ReplicaSet, gone bool) {
+	owner := metav1.GetControllerOf(rs)
+	if owner == nil || owner.Kind != "Deployment" || owner.Name != o.deployment {
+		return
+	}
+	if gone {
+		delete(o.sets, rs.Name)
+		o.event("ReplicaSet", rs.Name, "gone", "")
+		return
+	}
+	// Without the annotation the revision stays 0: the controller sets it at once.
+	revision, err := strconv.ParseInt(rs.Annotations["deployment.kubernetes.io/revision"], 10, 64)
+	if err != nil {
+		revision = 0
+	}
+	now := replicaSet{
+		revision: revision, template: rs.Labels[appsv1.DefaultDeploymentUniqueLabelKey],
+		replicas: rs.Status.Replicas, ready: rs.Status.ReadyReplicas,
+	}
+	if old, ok := o.sets[rs.Name]; ok && old == now {
+		return
+	}
+	o.sets[rs.Name] = now
+	o.event("ReplicaSet", rs.Name, "status", fmt.Sprintf("revision %d, replicas %d, ready %d", now.revision, now.replicas, now.ready))
+}
+
+func (o *Observer) seeHPA(h *autoscalingv2.HorizontalPodAutoscaler, gone bool) {
+	if ref := h.Spec.ScaleTargetRef; ref.Kind != "Deployment" || ref.Name != o.deployment {
+		return
+	}
+	if gone {
+		o.hpa = nil
+		o.event("HorizontalPodAutoscaler", h.Name, "gone", "")
+		return
+	}
+	now := timeline.HPA{Name: h.Name, Min: 1, Max: h.Spec.MaxReplicas, Desired: h.Status.DesiredReplicas, Metric: metricOf(h)}
+	if h.Spec.MinReplicas != nil {
+		now.Min = *h.Spec.MinReplicas
+	}
+	if o.hpa != nil && *o.hpa == now {
+		return
+	}
+	o.hpa = &now
+	o.scale()
+	o.event("HorizontalPodAutoscaler", h.Name, "status", fmt.Sprintf("min %d, max %d, current %d, desired %d, %s",
+		now.Min, now.Max, h.Status.CurrentReplicas, now.Desired, now.Metric))
+}
+
+// metricOf returns the first resource metric that the autoscaler measured.
+func metricOf(h *autoscalingv2.HorizontalPodAutoscaler) string {
+	for _, m := range h.Status.CurrentMetrics {
+		if m.Resource != nil && m.Resource.Current.AverageUtilization != nil {
+			return fmt.Sprintf("%s %d%%", m.Resource.Name, *m.Resource.Current.AverageUtilization)
+		}
+	}
+	return "no metric yet"
+}
+
+func (o *Observer) seeSlice(s *discoveryv1.EndpointSlice, gone bool) {
+	before := o.endpoints[s.Name]
+	now := map[string]string{}
+	for _, e := range s.Endpoints {
+		// By name, since a slice can be seen before the pods that it lists.
+		if gone || e.TargetRef == nil || !strings.HasPrefix(e.TargetRef.Name, o.deployment+"-") {
+			continue
+		}
+		now[e.TargetRef.Name] = fmt.Sprintf("ready=%t serving=%t terminating=%t",
+			isTrue(e.Conditions.Ready), isTrue(e.Conditions.Serving), isTrue(e.Conditions.Terminating))
+	}
+	for pod, conditions := range now {
+		if before[pod] != conditions {
+			o.event("EndpointSlice", s.Name, "endpoint "+pod, conditions)
+		}
+	}
+	for pod := range before {
+		if now[pod] == "" {
+			o.event("EndpointSlice", s.Name, "endpoint "+pod, "withdrawn")
+		}
+	}
+	o.endpoints[s.Name] = now
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }
+
+func (o *Observer) seeEvent(e *corev1.Event) {
+	at := e.LastTimestamp.Time
+	if at.IsZero() {
+		at = e.EventTime.Time
+	}
+	// Events outlive what they tell of by an hour: those from before are not ours.
+	if at.Before(o.began.Add(-time.Second)) || !o.ours(e.InvolvedObject.Name) {
+		return
+	}
+	o.event("Event", e.InvolvedObject.Name, e.Reason, e.Message)
+}
+
+// ours tells whether an object of that name belongs to the Deployment.
+func (o *Observer) ours(name string) bool {
+	if o.pods[name] != nil || name == o.deployment || (o.hpa != nil && name == o.hpa.Name) {
+		return true
+	}
+	_, isSet := o.sets[name]
+	return isSet || slices.ContainsFunc(o.gone, func(p timeline.Pod) bool { return p.Name == name })
+}

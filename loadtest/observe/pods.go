@@ -1,0 +1,118 @@
+package observe
+
+import (
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"rollproof/loadtest/timeline"
+)
+
+// seePod takes a pod's newest state; o.mu is held. Each moment is stamped with
+// the watch's own clock, which is the lanes' clock too.
+func (o *Observer) seePod(p *corev1.Pod) {
+	now := time.Now()
+	pod := o.pods[p.Name]
+	if pod == nil {
+		pod = &timeline.Pod{Name: p.Name, Seen: now, AtStart: !o.synced, Template: p.Labels[appsv1.DefaultDeploymentUniqueLabelKey]}
+		if owner := metav1.GetControllerOf(p); owner != nil {
+			pod.ReplicaSet = owner.Name
+		}
+		if len(p.Spec.Containers) > 0 {
+			pod.Image = p.Spec.Containers[0].Image
+		}
+		o.pods[p.Name] = pod
+		o.event("Pod", p.Name, "seen", "template "+pod.Template+", image "+pod.Image)
+	}
+	if pod.Scheduled.IsZero() && p.Spec.NodeName != "" {
+		pod.Scheduled, pod.Node = now, p.Spec.NodeName
+		o.event("Pod", p.Name, "scheduled", "node "+pod.Node)
+	}
+	if p.Status.PodIP != "" {
+		pod.IP = p.Status.PodIP
+	}
+	o.seeContainers(p, pod, now)
+	ready := isReady(p)
+	if ready && pod.Ready.IsZero() {
+		pod.Ready = now
+	}
+	if ready != pod.ReadyNow {
+		pod.ReadyNow = ready
+		what := "not ready"
+		if ready {
+			what = "ready"
+		}
+		o.event("Pod", p.Name, what, "")
+	}
+	if pod.Terminating.IsZero() && p.DeletionTimestamp != nil {
+		pod.Terminating = now
+		o.event("Pod", p.Name, "terminating", graceOf(p))
+	}
+}
+
+func graceOf(p *corev1.Pod) string {
+	if p.DeletionGracePeriodSeconds == nil {
+		return ""
+	}
+	return fmt.Sprintf("grace %d s", *p.DeletionGracePeriodSeconds)
+}
+
+func (o *Observer) seeContainers(p *corev1.Pod, pod *timeline.Pod, now time.Time) {
+	var restarts int32
+	for _, c := range p.Status.ContainerStatuses {
+		restarts += c.RestartCount
+		if pod.Started.IsZero() && c.State.Running != nil {
+			pod.Started = now
+			o.event("Pod", p.Name, "started", "container "+c.Name)
+		}
+		if t := c.State.Terminated; t != nil {
+			o.once("Pod", p.Name, "container exited", fmt.Sprintf("container %s, code %d, %s", c.Name, t.ExitCode, t.Reason))
+		}
+		if w := c.State.Waiting; w != nil && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
+			o.once("Pod", p.Name, "container waits", fmt.Sprintf("container %s, %s: %s", c.Name, w.Reason, w.Message))
+		}
+	}
+	if restarts > pod.Restarts {
+		o.event("Pod", p.Name, "restarted", fmt.Sprintf("%d restarts in all", restarts))
+	}
+	pod.Restarts = restarts
+}
+
+// once records an event unless the same was the last that the object had of its
+// kind: a status is seen again with every change around it.
+func (o *Observer) once(kind, name, what, detail string) {
+	for i := len(o.events) - 1; i >= 0; i-- {
+		e := o.events[i]
+		if e.Kind == kind && e.Name == name && e.What == what {
+			if e.Detail == detail {
+				return
+			}
+			break
+		}
+	}
+	o.event(kind, name, what, detail)
+}
+
+// losePod takes the end of a pod; o.mu is held.
+func (o *Observer) losePod(name string) {
+	pod := o.pods[name]
+	if pod == nil {
+		return
+	}
+	delete(o.pods, name)
+	pod.Gone, pod.ReadyNow = time.Now(), false
+	o.gone = append(o.gone, *pod)
+	o.event("Pod", name, "gone", "")
+}
+
+func isReady(p *corev1.Pod) bool {
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}

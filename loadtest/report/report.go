@@ -1,0 +1,212 @@
+// Package report tells people and programs what a run saw and how it was
+// judged: a line of progress and a summary on the terminal, JSON in the run's
+// folder. It computes figures for display and judges nothing.
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"time"
+
+	"rollproof/loadtest/objectives"
+	"rollproof/loadtest/run"
+	"rollproof/loadtest/tally"
+	"rollproof/loadtest/timeline"
+	"rollproof/loadtest/verdict"
+)
+
+// The files that Write makes.
+const (
+	File         = "report.json"
+	TimelineFile = "timeline.json"
+)
+
+// SchemaVersion is the version of report.json's form. A change that would break
+// a reader raises it.
+const SchemaVersion = 1
+
+// Report is report.json.
+type Report struct {
+	SchemaVersion int                   `json:"schema_version"`
+	Verdict       verdict.Verdict       `json:"verdict"`
+	Run           verdict.Run           `json:"run"`
+	Settings      run.Config            `json:"settings"`
+	Objectives    objectives.Objectives `json:"objectives"`
+	Lanes         []Lane                `json:"lanes"`
+	Pods          []Pod                 `json:"pods"`
+	Versions      map[string]uint64     `json:"versions"` // right answers by version
+	Facts         *Facts                `json:"facts,omitempty"`
+	Losses        []tally.Loss          `json:"losses"` // the earliest of each lane; the counts are whole
+	CommandTail   []string              `json:"command_tail,omitempty"`
+
+	timeline *timeline.Timeline
+}
+
+// Lane is one lane's figures. Latency counts from the time at which a request
+// was due, in seconds, of right answers.
+type Lane struct {
+	Name         string                 `json:"name"`
+	OpenLoop     bool                   `json:"open_loop"`
+	TargetRate   float64                `json:"target_rate,omitempty"`
+	Rate         float64                `json:"rate"`
+	Seconds      float64                `json:"seconds"`
+	Requests     uint64                 `json:"requests"`
+	Rows         uint64                 `json:"rows"`
+	OK           uint64                 `json:"ok"`
+	Lost         map[tally.Class]uint64 `json:"lost"`
+	Masked       uint64                 `json:"masked"`
+	Late         uint64                 `json:"late"`
+	MaxLate      float64                `json:"max_late_seconds"`
+	Dropped      uint64                 `json:"dropped"`
+	PeakInFlight int                    `json:"peak_in_flight"`
+	P50          float64                `json:"p50_seconds"`
+	P90          float64                `json:"p90_seconds"`
+	P99          float64                `json:"p99_seconds"`
+	P999         float64                `json:"p999_seconds"`
+	Max          float64                `json:"max_seconds"`
+	Stall        float64                `json:"stall_seconds"`
+	StallAt      float64                `json:"stall_at_seconds"` // after the run's start
+	Versions     map[string]uint64      `json:"versions"`
+}
+
+// Pod is one pod: what it answered and what the cluster said of it.
+type Pod struct {
+	Name     string            `json:"name"`
+	Requests uint64            `json:"requests"`
+	Lost     uint64            `json:"lost"`
+	Versions map[string]uint64 `json:"versions"`
+	First    time.Time         `json:"first_answer,omitzero"`
+	Last     time.Time         `json:"last_answer,omitzero"`
+	Cluster  *timeline.Pod     `json:"cluster,omitempty"`
+}
+
+// Facts are the timeline's main figures, in seconds after the command's start
+// unless they say otherwise; null where it did not come to that.
+type Facts struct {
+	Command      *float64 `json:"command_seconds"`
+	Rollout      *float64 `json:"rollout_seconds"`
+	ScaleUp      *float64 `json:"scale_up_seconds"` // after the step's start
+	PeakReplicas int32    `json:"peak_replicas"`
+	Settle       *float64 `json:"settle_seconds"` // after the step's end
+}
+
+// New puts a report together.
+func New(cfg run.Config, result *run.Result, v verdict.Verdict) *Report {
+	in := result.Input
+	r := &Report{
+		SchemaVersion: SchemaVersion, Verdict: v, Run: in.Run, Settings: cfg, Objectives: in.Objectives,
+		Versions: map[string]uint64{}, Losses: []tally.Loss{}, CommandTail: result.CommandTail, timeline: in.Timeline,
+	}
+	for _, l := range in.Lanes {
+		lane := newLane(l)
+		r.Lanes = append(r.Lanes, lane)
+		for version, n := range lane.Versions {
+			r.Versions[version] += n
+		}
+		r.Losses = append(r.Losses, l.EarliestLosses()...)
+	}
+	sort.SliceStable(r.Losses, func(i, j int) bool { return r.Losses[i].At.Before(r.Losses[j].At) })
+	r.Pods = newPods(tally.Pods(in.Lanes), in.Timeline)
+	if in.Run.Upgrade && in.Timeline != nil && !in.Run.CommandStart.IsZero() {
+		r.Facts = newFacts(in.Run, in.Timeline)
+	}
+	return r
+}
+
+func newLane(l *tally.Lane) Lane {
+	at := func(q float64) float64 { return float64(l.Latency.ValueAtQuantile(q)) / 1e6 }
+	stallAt, stall := time.Duration(0), time.Duration(0)
+	if l.OpenLoop {
+		stallAt, stall = l.Stall()
+	}
+	return Lane{
+		Name: l.Name, OpenLoop: l.OpenLoop, TargetRate: l.Target, Rate: l.Rate(), Seconds: l.Seconds(),
+		Requests: l.Requests, Rows: l.Rows, OK: l.OK, Lost: l.Lost, Masked: l.Masked,
+		Late: l.Late, MaxLate: l.MaxLate.Seconds(), Dropped: l.Dropped, PeakInFlight: l.PeakInFlight,
+		P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: float64(l.Latency.Max()) / 1e6,
+		Stall: stall.Seconds(), StallAt: stallAt.Seconds(), Versions: l.Versions(),
+	}
+}
+
+func newPods(answered map[string]*tally.Pod, t *timeline.Timeline) []Pod {
+	out := []Pod{}
+	seen := map[string]bool{}
+	if t != nil {
+		for _, p := range t.Pods {
+			pod := Pod{Name: p.Name, Versions: map[string]uint64{}, Cluster: &p}
+			pod.fill(answered[p.Name])
+			out = append(out, pod)
+			seen[p.Name] = true
+		}
+	}
+	for _, name := range tally.PodNames(answered) {
+		if !seen[name] {
+			pod := Pod{Name: name}
+			pod.fill(answered[name])
+			out = append(out, pod)
+		}
+	}
+	return out
+}
+
+func (p *Pod) fill(t *tally.Pod) {
+	if t != nil {
+		p.Requests, p.Lost, p.Versions, p.First, p.Last = t.Requests, t.Lost, t.Versions, t.First, t.Last
+	}
+}
+
+func newFacts(r verdict.Run, t *timeline.Timeline) *Facts {
+	return &Facts{
+		Command:      between(r.CommandStart, r.CommandEnd),
+		Rollout:      between(r.CommandStart, r.RolledOut),
+		ScaleUp:      between(r.StepStart, t.Raised(r.CommandStart)),
+		PeakReplicas: t.Peak(r.CommandStart),
+		Settle:       between(r.StepEnd, r.Settled),
+	}
+}
+
+func between(from, to time.Time) *float64 {
+	if from.IsZero() || to.IsZero() {
+		return nil
+	}
+	s := to.Sub(from).Seconds()
+	return &s
+}
+
+// Write keeps the report, and the timeline where there is one, in dir. Each file
+// appears whole or not at all.
+func (r *Report) Write(dir string) error {
+	if r.timeline != nil {
+		if err := writeJSON(filepath.Join(dir, TimelineFile), r.timeline); err != nil {
+			return err
+		}
+	}
+	return writeJSON(filepath.Join(dir, File), r)
+}
+
+func writeJSON(path string, v any) (err error) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("report %s: %w", path, err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("report %s: %w", path, errors.Join(err, os.Remove(f.Name())))
+		}
+	}()
+	if _, err := f.Write(append(data, '\n')); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,223 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"rollproof/loadtest/tally"
+	"rollproof/loadtest/verdict"
+)
+
+// shownLosses is how many losses the summary lists one by one.
+const shownLosses = 20
+
+// Line returns the line for scripts, the last on standard output.
+func (r *Report) Line() string {
+	v := r.Verdict
+	return fmt.Sprintf("%s requests=%d lost=%d masked=%d seconds_down=%s report=%s",
+		v.Outcome, v.Requests, v.Lost, v.Masked, trim(v.SecondsDown), r.Settings.Out)
+}
+
+// trim writes seconds with at most three decimals and no needless zero.
+func trim(s float64) string {
+	return strings.TrimRight(strings.TrimRight(fmt.Sprintf("%.3f", s), "0"), ".")
+}
+
+// Summary writes the run's tables and the reasons of its verdict for a person.
+func (r *Report) Summary(w io.Writer) error {
+	var b strings.Builder
+	r.lanes(&b)
+	r.pods(&b)
+	r.facts(&b)
+	r.losses(&b)
+	r.command(&b)
+	r.reasons(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func table(b *strings.Builder, rows func(w io.Writer)) {
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	rows(w)
+	// A strings.Builder takes every write.
+	_ = w.Flush()
+}
+
+func (r *Report) lanes(b *strings.Builder) {
+	b.WriteString("\nLanes (latency from the time at which a request was due)\n")
+	table(b, func(w io.Writer) {
+		fmt.Fprintln(w, "lane\trequests\trate/s\tok\tlost\tmasked\tlate\tdropped\tp50\tp99\tmax\tstall")
+		for _, l := range r.Lanes {
+			stall := "-"
+			if l.OpenLoop {
+				stall = ms(l.Stall)
+			}
+			fmt.Fprintf(w, "%s\t%d\t%.1f\t%d\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", l.Name, l.Requests, l.Rate, l.OK,
+				lostWords(l.Lost), l.Masked, l.Late, l.Dropped, ms(l.P50), ms(l.P99), ms(l.Max), stall)
+		}
+	})
+}
+
+// lostWords writes losses by class: "3 (eof 2, timeout 1)".
+func lostWords(lost map[tally.Class]uint64) string {
+	var total uint64
+	var parts []string
+	for _, c := range tally.Classes() {
+		if n := lost[c]; n > 0 {
+			total += n
+			parts = append(parts, fmt.Sprintf("%s %d", c, n))
+		}
+	}
+	if total == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%d (%s)", total, strings.Join(parts, ", "))
+}
+
+// ms writes seconds as milliseconds, with a decimal where it matters.
+func ms(s float64) string {
+	if s < 0.01 {
+		return fmt.Sprintf("%.1fms", s*1e3)
+	}
+	return fmt.Sprintf("%.0fms", s*1e3)
+}
+
+func (r *Report) pods(b *strings.Builder) {
+	if len(r.Pods) == 0 {
+		return
+	}
+	b.WriteString("\nPods (seconds after the start)\n")
+	table(b, func(w io.Writer) {
+		fmt.Fprintln(w, "pod\tversion\tanswers\tlost\tready\tfirst answer\tlast answer\tterminating\tgone")
+		for _, p := range r.Pods {
+			ready, terminating, gone := "-", "-", "-"
+			if c := p.Cluster; c != nil {
+				ready, terminating, gone = r.after(c.Ready), r.after(c.Terminating), r.after(c.Gone)
+				if c.AtStart && !c.Ready.IsZero() {
+					ready = "before"
+				}
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", p.Name, versionWords(p.Versions), p.Requests, p.Lost,
+				ready, r.after(p.First), r.after(p.Last), terminating, gone)
+		}
+	})
+}
+
+func versionWords(versions map[string]uint64) string {
+	var names []string
+	for v := range versions {
+		names = append(names, v)
+	}
+	if len(names) == 0 {
+		return "-"
+	}
+	sort.Strings(names)
+	return strings.Join(names, ",")
+}
+
+// after writes a moment as seconds after the run's start.
+func (r *Report) after(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", t.Sub(r.Run.Start).Seconds())
+}
+
+func (r *Report) facts(b *strings.Builder) {
+	f := r.Facts
+	if f == nil {
+		return
+	}
+	b.WriteString("\nUpgrade\n")
+	table(b, func(w io.Writer) {
+		fmt.Fprintf(w, "command\t%s\n", took(f.Command))
+		fmt.Fprintf(w, "rollout, until the last old pod was gone\t%s\n", took(f.Rollout))
+		fmt.Fprintf(w, "replicas raised, after the step\t%s, to %d at most\n", took(f.ScaleUp), f.PeakReplicas)
+		fmt.Fprintf(w, "replicas back at the minimum, after the step's end\t%s\n", took(f.Settle))
+	})
+}
+
+func took(s *float64) string {
+	if s == nil {
+		return "not seen"
+	}
+	return fmt.Sprintf("%.1f s", *s)
+}
+
+func (r *Report) losses(b *strings.Builder) {
+	if len(r.Losses) == 0 {
+		return
+	}
+	shown := r.Losses[:min(len(r.Losses), shownLosses)]
+	fmt.Fprintf(b, "\nLosses (the first %d of %d; seconds after the start)\n", len(shown), r.Verdict.Lost)
+	table(b, func(w io.Writer) {
+		fmt.Fprintln(w, "at\tlane\tclass\tpod\tconnection\tdetail")
+		for _, l := range shown {
+			pod, connection := l.Pod, "new"
+			if pod == "" {
+				pod = "-"
+			}
+			if l.Reused {
+				connection = "reused"
+			}
+			if l.Attempts == 0 {
+				connection = "none"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%.160s\n", r.after(l.At), l.Lane, l.Class, pod, connection, oneLine(l.Detail))
+		}
+	})
+}
+
+// oneLine keeps what a server said from breaking the table or the terminal.
+func oneLine(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return ' '
+		}
+		return c
+	}, s)
+}
+
+func (r *Report) command(b *strings.Builder) {
+	if r.Run.CommandError == "" {
+		return
+	}
+	fmt.Fprintf(b, "\nThe command failed: %s; its last lines:\n", r.Run.CommandError)
+	for _, line := range r.CommandTail {
+		fmt.Fprintf(b, "  %s\n", line)
+	}
+}
+
+func (r *Report) reasons(b *strings.Builder) {
+	fmt.Fprintf(b, "\n%s\n", r.Verdict.Outcome)
+	for _, reason := range r.Verdict.Reasons {
+		mark := "fail"
+		if reason.Outcome == verdict.Inconclusive {
+			mark = "lacking"
+		}
+		fmt.Fprintf(b, "  %s: %s\n", mark, oneLine(reason.Text))
+	}
+	if len(r.Verdict.Reasons) == 0 {
+		fmt.Fprintf(b, "  every objective was met; an outage of %s or more would have shown\n", r.shortest())
+	}
+	b.WriteString("\n")
+}
+
+// shortest returns the shortest outage that the open-loop lanes together would
+// have shown: one request was due at least this often.
+func (r *Report) shortest() string {
+	var rate float64
+	for _, l := range r.Lanes {
+		if l.OpenLoop && l.Name != verdict.StepLane {
+			rate = max(rate, l.Rate)
+		}
+	}
+	if rate == 0 {
+		return "any length"
+	}
+	return ms(1 / rate)
+}

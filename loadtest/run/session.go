@@ -1,0 +1,259 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"rollproof/loadtest/attack"
+	"rollproof/loadtest/observe"
+	"rollproof/loadtest/timeline"
+	"rollproof/loadtest/verdict"
+)
+
+// RawDir is the folder under the run's that keeps Vegeta's results, a file a lane.
+const RawDir = "raw"
+
+// ErrCouldNotRun marks an error that kept the run from starting.
+var ErrCouldNotRun = errors.New("could not run")
+
+// Console is told what a person at the terminal wants to see. Its methods may
+// be called at the same time.
+type Console interface {
+	Phase(name string)
+	Wait(why string)          // the phase waits for this
+	CommandLine(line string)  // a line of the upgrade command's output
+	Progress(status Progress) // called often; shows what it likes
+}
+
+// Progress is the state of a run under way.
+type Progress struct {
+	Requests, Lost, Masked uint64
+	State                  *timeline.State // nil without a cluster
+}
+
+// Result is all that a run saw.
+type Result struct {
+	Input       verdict.Input
+	CommandTail []string // the command's last lines
+}
+
+// session is a run under way.
+type session struct {
+	cfg      Config
+	console  Console
+	observer *observe.Observer // nil without a cluster
+	versions *attack.Versions
+	heart    heart
+	run      verdict.Run
+
+	laneCtx    context.Context
+	endLanes   context.CancelFunc
+	background sync.WaitGroup
+
+	mu    sync.Mutex
+	lanes []*attack.Lane
+	errs  []string
+}
+
+// newSession prepares the folder and, where there is a cluster, the observer.
+// close must be called at its end.
+func newSession(ctx context.Context, cfg Config, console Console) (*session, error) {
+	if err := os.MkdirAll(filepath.Join(cfg.Out, RawDir), 0o755); err != nil {
+		return nil, fmt.Errorf("--out: %w", err)
+	}
+	s := &session{cfg: cfg, console: console, versions: attack.NewVersions()}
+	if cfg.Cluster != nil {
+		client, namespace, err := cfg.Cluster.Client()
+		if err != nil {
+			return nil, err
+		}
+		// A context of its own: an interrupted run still looks until its lanes end.
+		s.observer, err = observe.Start(context.WithoutCancel(ctx), client, namespace, cfg.Cluster.Deployment)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// begin starts the clock, the heartbeat, the progress and the lanes that run
+// throughout.
+func (s *session) begin(ctx context.Context) error {
+	s.laneCtx, s.endLanes = context.WithCancel(context.WithoutCancel(ctx))
+	s.run.Start = time.Now()
+	s.background.Go(func() { s.heart.beat(s.laneCtx) })
+	s.background.Go(func() { s.progress(s.laneCtx) })
+	for _, cfg := range s.cfg.lanes(false) {
+		if _, err := s.startLane(s.laneCtx, cfg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startLane starts one lane, which sends until ctx ends.
+func (s *session) startLane(ctx context.Context, cfg attack.Config) (*attack.Lane, error) {
+	file, err := os.Create(filepath.Join(s.cfg.Out, RawDir, cfg.Name+".gob"))
+	if err != nil {
+		return nil, fmt.Errorf("lane %s: %w", cfg.Name, err)
+	}
+	lane, err := attack.NewLane(cfg, s.cfg.Cases, s.versions, s.run.Start, file)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	s.mu.Lock()
+	s.lanes = append(s.lanes, lane)
+	s.mu.Unlock()
+	s.background.Go(func() {
+		err := lane.Run(ctx)
+		if closeErr := file.Close(); closeErr != nil {
+			err = errors.Join(err, fmt.Errorf("lane %s: raw results: %w", cfg.Name, closeErr))
+		}
+		if err != nil {
+			s.mu.Lock()
+			s.errs = append(s.errs, err.Error())
+			s.mu.Unlock()
+		}
+	})
+	return lane, nil
+}
+
+// started returns the lanes so far.
+func (s *session) started() []*attack.Lane {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]*attack.Lane{}, s.lanes...)
+}
+
+// finish stops all that runs, waits for the answers under way, and returns what
+// was seen.
+func (s *session) finish(interrupted bool) *Result {
+	s.run.Interrupted = interrupted
+	if s.endLanes != nil {
+		s.stopLoad()
+		s.background.Wait()
+	} else {
+		s.run.Start = time.Now()
+		s.run.End = s.run.Start
+	}
+	r := &Result{Input: verdict.Input{Objectives: s.cfg.Objectives}}
+	for _, l := range s.started() {
+		r.Input.Lanes = append(r.Input.Lanes, l.Tally())
+	}
+	if s.observer != nil {
+		r.Input.Timeline = s.observer.Timeline()
+	}
+	s.run.Lags = s.heart.seen()
+	s.run.Errors = append([]string{}, s.errs...)
+	r.Input.Run = s.run
+	return r
+}
+
+// stopLoad ends the sending, once; the answers under way are not waited for.
+func (s *session) stopLoad() {
+	if s.run.End.IsZero() {
+		s.phase("stopping")
+		s.run.End = time.Now()
+		s.endLanes()
+	}
+}
+
+// close ends the observer.
+func (s *session) close() {
+	if s.observer != nil {
+		s.observer.Stop()
+	}
+}
+
+// phase tells the console and the timeline of a new phase.
+func (s *session) phase(name string) {
+	s.console.Phase(name)
+	if s.observer != nil {
+		s.observer.Note("phase", name)
+	}
+}
+
+// progress tells the console how it stands, until ctx ends.
+func (s *session) progress(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		var p Progress
+		for _, l := range s.started() {
+			requests, lost, masked := l.Counts()
+			p.Requests += requests
+			p.Lost += lost
+			p.Masked += masked
+		}
+		if s.observer != nil {
+			state := s.observer.State()
+			p.State = &state
+		}
+		s.console.Progress(p)
+	}
+}
+
+// sleep waits for d, and tells whether it was not interrupted.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// pollEvery bounds how late a condition that no watch announces is noticed.
+const pollEvery = 200 * time.Millisecond
+
+// until waits until cond holds, and tells whether it did before the time-out,
+// the interruption, or stop (which may be nil).
+func (s *session) until(ctx context.Context, timeout time.Duration, stop <-chan struct{}, cond func(timeline.State) bool) bool {
+	deadline := time.NewTimer(timeout)
+	defer deadline.Stop()
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	for {
+		changed := s.observer.Changed()
+		if cond(s.observer.State()) {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-stop:
+			return cond(s.observer.State())
+		case <-deadline.C:
+			return false
+		case <-changed:
+		case <-poll.C:
+		}
+	}
+}
+
+// answered tells whether every one of the pods has given a right answer.
+func (s *session) answered(pods []string) bool {
+	lanes := s.started()
+	for _, pod := range pods {
+		found := false
+		for _, l := range lanes {
+			found = found || l.Answered(pod)
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}

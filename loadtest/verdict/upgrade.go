@@ -1,0 +1,123 @@
+package verdict
+
+import (
+	"strings"
+	"time"
+
+	"rollproof/loadtest/tally"
+	"rollproof/loadtest/timeline"
+)
+
+// StepLane is the name of the lane that makes the autoscaler act. It runs for a
+// part of the upgrade only.
+const StepLane = "step"
+
+func (j *judgement) command() {
+	switch {
+	case j.Run.CommandStart.IsZero():
+		j.lack("the command was not started")
+	case j.Run.CommandError != "":
+		j.fail("the command failed after %s: %s", secs(j.Run.CommandEnd.Sub(j.Run.CommandStart)), j.Run.CommandError)
+	}
+}
+
+func (j *judgement) rollout() {
+	if j.Run.CommandStart.IsZero() {
+		return
+	}
+	versions := map[string]uint64{}
+	for _, l := range j.Lanes {
+		for v, n := range l.Versions() {
+			versions[v] += n
+		}
+	}
+	if versions[j.Run.From] == 0 {
+		j.lack("version %s never answered", j.Run.From)
+	}
+	if versions[j.Run.To] == 0 {
+		j.lack("version %s never answered: the version did not change", j.Run.To)
+	}
+	if j.Timeline == nil || j.Run.CommandError != "" {
+		return
+	}
+	switch {
+	case j.Run.NewTemplate == "" || j.Run.NewTemplate == j.Run.OldTemplate:
+		j.lack("the command changed no pod template: nothing was rolled out")
+	case j.Run.RolledOut.IsZero() && !j.Run.Interrupted:
+		j.fail("the rollout was not complete %s after the command's start: %s", secs(j.Run.End.Sub(j.Run.CommandStart)), j.left())
+	}
+	if !j.Run.RolledOut.IsZero() {
+		if !j.oldServed() {
+			j.lack("no old pod answered between the command's start and the rollout's end: the load did not meet the change")
+		}
+		took := j.Run.RolledOut.Sub(j.Run.CommandStart)
+		if limit := j.Objectives.Rollout.D(); limit > 0 && took > limit {
+			j.fail("the rollout took %s; the objective allows %s", secs(took), secs(limit))
+		}
+	}
+}
+
+// left says which old pods are still there.
+func (j *judgement) left() string {
+	var names []string
+	for _, p := range j.Timeline.Pods {
+		if p.Template == j.Run.OldTemplate && p.Gone.IsZero() {
+			names = append(names, p.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "the new pods are not all ready"
+	}
+	return "still there: " + strings.Join(names, ", ")
+}
+
+// oldServed tells whether an old pod answered after the command's start.
+func (j *judgement) oldServed() bool {
+	pods := tally.Pods(j.Lanes)
+	for _, p := range j.Timeline.Pods {
+		if p.Template != j.Run.OldTemplate {
+			continue
+		}
+		if t := pods[p.Name]; t != nil && !t.Last.Before(j.Run.CommandStart) {
+			return true
+		}
+	}
+	return false
+}
+
+func (j *judgement) scaling() {
+	if j.Timeline == nil || j.Run.CommandStart.IsZero() {
+		return
+	}
+	j.silentPods()
+	if !j.Objectives.Scaling || j.Run.CommandError != "" {
+		return
+	}
+	// Up to the step's end: what comes later is not the step's doing.
+	raised := j.Timeline.Raised(j.Run.CommandStart)
+	if raised.IsZero() {
+		j.lack("the autoscaler did not raise the replicas above its minimum: scaling under load was not seen")
+		return
+	}
+	if j.Run.Settled.IsZero() && !j.Run.Interrupted {
+		last := timeline.Scale{}
+		if n := len(j.Timeline.Scales); n > 0 {
+			last = j.Timeline.Scales[n-1]
+		}
+		j.fail("the replicas did not come back to the minimum of %d in %s after the load fell: %d asked for, %d ready",
+			last.Min, secs(j.Run.End.Sub(j.Run.StepEnd)), last.Spec, last.Ready)
+	}
+}
+
+// silentPods fails pods that were ready for long enough and never answered.
+func (j *judgement) silentPods() {
+	answered := tally.Pods(j.Lanes)
+	for _, p := range j.Timeline.Pods {
+		if p.Ready.IsZero() || p.ReadyFor(j.Run.End) < podGrace {
+			continue
+		}
+		if t := answered[p.Name]; t == nil || t.Requests == t.Lost {
+			j.fail("pod %s was ready for %s and gave no right answer", p.Name, secs(p.ReadyFor(j.Run.End).Round(100*time.Millisecond)))
+		}
+	}
+}
