@@ -1,6 +1,6 @@
 // Command scripts is the project's set-up, called by the Makefile:
 //
-//	go run ./scripts [--root DIR] setup | images | env | doctor | stop-docker
+//	go run ./scripts [--root DIR] setup | images | env | doctor | lint-path | stop-docker | version NAME
 package main
 
 import (
@@ -31,6 +31,7 @@ const usage = `usage: scripts [--root DIR] COMMAND
   env          print the export lines with which pulumi can be typed by hand
   doctor       say what is present, what is missing and how it would be had
   stop-docker  end Docker's daemon if it is one that setup started
+  lint-path    put the linter in place and print its path
   version NAME print a pinned version
 `
 
@@ -75,6 +76,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			if err == nil && !all {
 				_, err = fmt.Fprintln(stdout, "what is missing is put in place by the first `make up`, or now by `make setup`")
 			}
+			return err
+		},
+		"lint-path": func(s *setup.Setup) error {
+			path, err := s.Lint(ctx)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(stdout, path)
 			return err
 		},
 		"stop-docker": func(s *setup.Setup) error { return s.StopDocker(ctx) },

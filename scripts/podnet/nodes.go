@@ -51,8 +51,11 @@ func (n *Nodes) Each(ctx context.Context, do func([]Node) error) error {
 	}); err != nil {
 		return fmt.Errorf("watching nodes: %w", err)
 	}
-	n.factory.Start(ctx.Done())
+	// Shutdown waits for the informers, which end with their context.
+	ctx, stop := context.WithCancel(ctx)
 	defer n.factory.Shutdown()
+	defer stop()
+	n.factory.Start(ctx.Done())
 	bounded, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	if !cache.WaitForCacheSync(bounded.Done(), informer.Informer().HasSynced) {

@@ -115,6 +115,9 @@ func TestNodesReportsChanges(t *testing.T) {
 	if !errors.Is(err, enough) {
 		t.Errorf("the second node was not reported: %v", err)
 	}
+	if ctx.Err() != nil {
+		t.Error("the watch went on after its user was done")
+	}
 }
 
 func TestNewLinksRefuses(t *testing.T) {

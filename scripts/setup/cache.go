@@ -184,8 +184,8 @@ func (k *Key) String() string {
 	return hex.EncodeToString(k.sum)[:12]
 }
 
-// copyTree copies regular files and symbolic links.
-func copyTree(from, to string, skip func(rel string) bool) error {
+// copyTree copies folders and regular files.
+func copyTree(from, to string) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -194,24 +194,14 @@ func copyTree(from, to string, skip func(rel string) bool) error {
 		if err != nil {
 			return err
 		}
-		if skip != nil && skip(rel) {
-			if d.IsDir() {
-				return filepath.SkipDir
-			}
-			return nil
-		}
 		dest := filepath.Join(to, rel)
 		switch {
 		case d.IsDir():
 			return os.MkdirAll(dest, 0o755)
-		case d.Type()&fs.ModeSymlink != 0:
-			target, err := os.Readlink(path)
-			if err != nil {
-				return err
-			}
-			return os.Symlink(target, dest)
-		default:
+		case d.Type().IsRegular():
 			return copyFile(path, dest)
+		default:
+			return fmt.Errorf("%s is neither a file nor a folder", path)
 		}
 	})
 }

@@ -66,11 +66,8 @@ func (s *Setup) checkDocker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	free, err := FreeBytes(root)
-	if err != nil {
-		return nil // a daemon elsewhere: its disk is not ours to see
-	}
-	if free < dockerNeeds {
+	// The disk of a daemon elsewhere is not ours to see.
+	if free, err := FreeBytes(root); err == nil && free < dockerNeeds {
 		return fmt.Errorf("docker's disk is full: %.1f GB free in %s, %.0f GB are needed: make room there, for example with `docker system prune`", float64(free)/1e9, root, float64(dockerNeeds)/1e9)
 	}
 	return nil

@@ -12,11 +12,6 @@ import (
 	"time"
 )
 
-// capSysResource is the capability that Docker's privileged containers ask
-// for and that nested virtual machines and LXC containers often lack
-// (capability.h).
-const capSysResource = 24
-
 // Host is what this machine can and cannot do, as far as the set-up depends
 // on it.
 type Host struct {

@@ -47,8 +47,8 @@ func (s *Setup) pull(ctx context.Context, image, as string) bool {
 }
 
 // untag takes names from images; it also runs when a step was stopped.
-func (s *Setup) untag(tags ...string) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+func (s *Setup) untag(ctx context.Context, tags ...string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	_ = s.docker(ctx, io.Discard, append([]string{"rmi"}, tags...)...) // some may not have been made
 }
@@ -152,7 +152,7 @@ func (s *Setup) ServerImages(ctx context.Context) error {
 				return err
 			}
 			artifacts := filepath.Join(s.Root, "model/breastcancer", "v"+v)
-			return copyTree(artifacts, filepath.Join(work, "models/breastcancer", v), nil)
+			return copyTree(artifacts, filepath.Join(work, "models/breastcancer", v))
 		})
 		if err != nil {
 			return err

@@ -60,7 +60,7 @@ func (s *Setup) Build(ctx context.Context, m Module) (string, error) {
 				return err
 			}
 			defer func() { _ = os.RemoveAll(src) }() // only a copy
-			if err := copyTree(filepath.Join(s.Root, "scripts/fromsource", m.Name), src, nil); err != nil {
+			if err := copyTree(filepath.Join(s.Root, "scripts/fromsource", m.Name), src); err != nil {
 				return err
 			}
 			for _, c := range m.Carried {

@@ -22,7 +22,7 @@ func (s *Setup) assembleNodeImage(ctx context.Context, log io.Writer, p nodePart
 	defer func() { _ = os.RemoveAll(work) }() // only copies
 
 	rootTag, baseTag := "rollproof/node-root:"+key, "rollproof/node-base:"+key
-	defer s.untag(rootTag, baseTag)
+	defer s.untag(ctx, rootTag, baseTag)
 	if err := s.docker(ctx, log, "import", p.root, rootTag); err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (s *Setup) componentImages(ctx context.Context, log io.Writer, p nodeParts,
 	}
 	kube := []string{images["kube-apiserver"], images["kube-controller-manager"], images["kube-scheduler"], images["kube-proxy"]}
 	all := append([]string{images["etcd"], images["coredns"], images["pause"], podnetImage}, kube...)
-	defer s.untag(all...)
+	defer s.untag(ctx, all...)
 	err = errors.Join(
 		build("kube", "FROM scratch\nCOPY root /\nENV PATH=/usr/local/bin:/usr/sbin\n", func(dir string) error { return kubeTree(ctx, p, rootTag, filepath.Join(dir, "root")) }, kube...),
 		build("etcd", "FROM scratch\nCOPY etcd /usr/local/bin/etcd\nENV PATH=/usr/local/bin\n", one(filepath.Join(p.etcd, "etcd"), "etcd"), images["etcd"]),
@@ -167,7 +167,7 @@ var sandboxImage = regexp.MustCompile(`(?m)^(\s*sandbox_image = ).*$`)
 
 // nodeTree lays out the files that the node image adds to its root.
 func nodeTree(p nodeParts, files string, images map[string]string, podnetImage, kubernetes string) error {
-	if err := copyTree(p.kindFiles, files, nil); err != nil {
+	if err := copyTree(p.kindFiles, files); err != nil {
 		return fmt.Errorf("kind's files: %w", err)
 	}
 	config := filepath.Join(files, "etc/containerd/config.toml")
@@ -193,7 +193,7 @@ func nodeTree(p nodeParts, files string, images map[string]string, podnetImage, 
 			return err
 		}
 	}
-	if err := copyTree(p.cni, filepath.Join(files, "opt/cni/bin"), nil); err != nil {
+	if err := copyTree(p.cni, filepath.Join(files, "opt/cni/bin")); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(files, "kind/version"), []byte(kubernetes), 0o644); err != nil {
@@ -210,7 +210,7 @@ func (s *Setup) preload(ctx context.Context, log io.Writer, base, archive, key s
 	name := "rollproof-node-" + key
 	_ = s.docker(ctx, io.Discard, "rm", "-f", "-v", name) // what an interrupted run left, if it did
 	defer func() {
-		clean, cancel := context.WithTimeout(context.Background(), time.Minute)
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		err = errors.Join(err, s.docker(clean, log, "rm", "-f", "-v", name))
 	}()

@@ -205,7 +205,7 @@ func (s *Setup) nodeRoot(ctx context.Context) (string, error) {
 			if mirror != "" {
 				args = append(args, mirror)
 			}
-			defer s.removeAsRoot(tree, log)
+			defer s.removeAsRoot(ctx, tree, log)
 			for _, line := range [][]string{
 				append([]string{"debootstrap"}, args...),
 				{"tar", "-C", tree, "--exclude=./var/cache/apt/archives/*.deb", "--exclude=./var/lib/apt/lists/*", "-cf", filepath.Join(dir, "root.tar"), "."},
@@ -226,8 +226,8 @@ func (s *Setup) nodeRoot(ctx context.Context) (string, error) {
 
 // removeAsRoot removes a tree whose files are root's; it also runs when the
 // step was stopped, so its time is its own.
-func (s *Setup) removeAsRoot(tree string, log io.Writer) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+func (s *Setup) removeAsRoot(ctx context.Context, tree string, log io.Writer) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()
 	name, args, err := s.Host.AsRoot("rm", "-rf", "--one-file-system", tree)
 	if err == nil {
@@ -241,7 +241,7 @@ func (s *Setup) removeAsRoot(tree string, log io.Writer) {
 // debianMirror is where apt gets Debian's main archive from on this machine,
 // or empty for debootstrap's own default.
 func debianMirror(ctx context.Context) (string, error) {
-	if _, err := exec.LookPath("apt-get"); err != nil {
+	if !onPath("apt-get") {
 		return "", nil
 	}
 	out, err := Command{}.Output(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN) $(COMPONENT) $(SUITE)", "Created-By: Packages")

@@ -201,6 +201,12 @@ func (s *Setup) ensure(ctx context.Context, t tool) (dir string, built bool, err
 	return dir, true, nil
 }
 
+// onPath says whether a program can be called by its name.
+func onPath(name string) bool {
+	_, err := exec.LookPath(name)
+	return err == nil
+}
+
 // prints says whether a program is on the PATH and prints want.
 func prints(ctx context.Context, want, name string, args ...string) bool {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -215,4 +221,16 @@ func prints(ctx context.Context, want, name string, args ...string) bool {
 		}
 	}
 	return false
+}
+
+// Lint finds or builds the linter and returns its path.
+func (s *Setup) Lint(ctx context.Context) (string, error) {
+	v := s.Versions["GOLANGCI_LINT"]
+	dir, err := s.Build(ctx, Module{
+		Name:     "golangci-lint",
+		Binaries: map[string]string{"golangci-lint": "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"},
+		LDFlags:  versionFlags(map[string]string{"main.version": v}),
+		Expect:   4 * time.Minute,
+	})
+	return filepath.Join(dir, "golangci-lint"), err
 }
