@@ -1,0 +1,102 @@
+# Every entrance to the project. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# Settings that a person may give: make upgrade-test DRAIN=off
+DRAIN     ?= on
+STACK     ?= kind
+DURATION  ?= 60s
+# Flags passed on to the harness: make upgrade-test LOADTEST='--steady 60s'
+LOADTEST  ?=
+
+SETUP  := go run ./scripts
+# The tools on the PATH, Pulumi's state in this folder. It is evaluated in
+# each recipe that needs it, so that `make` needs no step before it.
+ENV    := env="$$($(SETUP) env)"; eval "$$env"
+OUTPUT := pulumi stack output --stack $(STACK)
+STAMP  := $(shell date +%Y%m%d-%H%M%S)
+GOTEST := go test
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+.PHONY: upgrade-test
+upgrade-test: setup bin/loadtest ## everything from nothing to a verdict: cluster, model v1, load, upgrade to v2 under it (DRAIN=off: the unsafe server)
+	@DRAIN=$(DRAIN) STACK=$(STACK) scripts/upgrade-test.sh out/upgrade-$(STAMP) $(LOADTEST)
+
+.PHONY: loadtest
+loadtest: bin/loadtest ## a steady load on what is deployed, and a report; deploys first if nothing is (DURATION=60s)
+	@STACK=$(STACK) scripts/loadtest.sh out/load-$(STAMP) --duration $(DURATION) $(LOADTEST)
+
+.PHONY: up
+up: setup ## deploy the stack (STACK=kind): cluster, metrics-server, prediction service
+	@STACK=$(STACK) scripts/up.sh
+
+.PHONY: down
+down: ## destroy all of the stack
+	@STACK=$(STACK) scripts/down.sh
+
+.PHONY: setup
+setup: ## put Docker, the tools and the images in place
+	@$(SETUP) setup
+
+.PHONY: images
+images: ## build the prediction server's images, with model v1 and with v2
+	@$(SETUP) images
+
+.PHONY: env
+env: ## print what a shell needs to type pulumi by hand: eval "$(make env)"
+	@$(SETUP) env
+
+.PHONY: doctor
+doctor: ## say what is present, what is missing and how it would be had
+	@$(SETUP) doctor
+
+.PHONY: test
+test: ## all tests that need no cluster
+	$(GOTEST) -race -short ./...
+	cd infra/kindprovider && $(GOTEST) -race -short ./...
+	cd scripts/fromsource/pulumi-language-go && $(GOTEST) -race -short ./...
+
+.PHONY: e2e
+e2e: setup bin/loadtest ## the tests that need the cluster
+	@$(ENV); export ROLLPROOF_LOADTEST="$$PWD/bin/loadtest"; $(GOTEST) -tags e2e -count 1 -timeout 40m -v ./e2e/...
+
+.PHONY: lint
+lint: ## gofmt, go vet and golangci-lint
+	@lint=$$($(SETUP) lint-path); $$lint run ./...; cd infra/kindprovider; $$lint run ./...
+	@cd scripts/fromsource/pulumi-language-go; $$($(SETUP) --root ../../.. lint-path) run ./...
+
+.PHONY: fmt
+fmt: ## format the Go files
+	gofmt -w e2e infra loadtest model scripts server
+
+.PHONY: fuzz
+fuzz: ## run each fuzz test for a while (FUZZTIME=30s)
+	@scripts/fuzz.sh $(or $(FUZZTIME),30s)
+
+.PHONY: train-check
+train-check: ## train the shipped model again and compare byte for byte (installs Debian's scikit-learn)
+	@scripts/train-check.sh
+
+.PHONY: numbers
+numbers: ## measure what docs/numbers.md holds (COLD=1: also from an empty cache)
+	@scripts/numbers.sh
+
+.PHONY: stop-docker
+stop-docker: ## end Docker's daemon if it is one that setup started
+	@$(SETUP) stop-docker
+
+.PHONY: clean
+clean: ## remove build output; clusters, state and the cache stay
+	rm -rf bin out .rollproof
+
+bin/loadtest: FORCE
+	@go build -trimpath -o $@ ./loadtest
+
+.PHONY: FORCE
+FORCE:
