@@ -206,11 +206,11 @@ func (i *Image) load(ctx context.Context, state *ImageState) error {
 	if err = errors.Join(err, archive.Close()); err != nil {
 		return fmt.Errorf("image %s: %w", state.Reference, err)
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, loading := errgroup.WithContext(ctx)
 	for _, node := range lacking {
 		group.Go(func() error {
-			p.GetLogger(ctx).InfoStatusf("loading %s into %s", state.Ref, node)
-			return i.loadInto(ctx, state, node, archive.Name())
+			p.GetLogger(loading).InfoStatusf("loading %s into %s", state.Ref, node)
+			return i.loadInto(loading, state, node, archive.Name())
 		})
 	}
 	if err := group.Wait(); err != nil {

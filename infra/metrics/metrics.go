@@ -58,8 +58,10 @@ func NewServer(ctx *pulumi.Context, name string, args *ServerArgs, opts ...pulum
 	if err != nil {
 		return nil, err
 	}
+	announced := meta(app)
+	announced.Annotations = pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")} // the pod is ready before
 	service, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
-		Metadata: meta(app),
+		Metadata: announced,
 		Spec: &corev1.ServiceSpecArgs{
 			Selector: labels(),
 			Ports: corev1.ServicePortArray{&corev1.ServicePortArgs{

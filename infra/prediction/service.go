@@ -22,8 +22,14 @@ func (b *builder) newService(deployment *appsv1.Deployment) (*corev1.Service, er
 	if b.args.ServiceType == "NodePort" {
 		port.NodePort = pulumi.Int(b.args.NodePort)
 	}
+	meta := b.meta(b.args.Name)
+	if b.args.ServiceType != "LoadBalancer" {
+		// The pods are there already; the wait for endpoints would add ten
+		// seconds. Only a load balancer's address has to be waited for.
+		meta.Annotations = pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")}
+	}
 	service, err := corev1.NewService(b.ctx, b.name, &corev1.ServiceArgs{
-		Metadata: b.meta(b.args.Name),
+		Metadata: meta,
 		Spec: &corev1.ServiceSpecArgs{
 			Type:     pulumi.String(b.args.ServiceType),
 			Selector: b.selector(),
