@@ -277,7 +277,8 @@ func (l *Lane) collect(r *vegeta.Result) {
 	defer l.mu.Unlock()
 	l.begin()
 	l.tally.Add(s)
-	l.tally.PeakInFlight = int(l.traced.peak.Load())
+	// A worker can begin its next request before its last result got here.
+	l.tally.PeakInFlight = min(int(l.traced.peak.Load()), l.cfg.Workers)
 }
 
 func (l *Lane) sample(r *vegeta.Result) tally.Sample {

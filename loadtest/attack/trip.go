@@ -2,6 +2,9 @@ package attack
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -76,7 +79,7 @@ func (t *traced) RoundTrip(req *http.Request) (*http.Response, error) {
 
 	resp, err := t.base.RoundTrip(sent)
 	if err != nil {
-		tr.err = err
+		tr.err = timedOut(req.Context(), err)
 		if t.backoff > 0 {
 			select {
 			case <-time.After(t.backoff):
@@ -88,7 +91,11 @@ func (t *traced) RoundTrip(req *http.Request) (*http.Response, error) {
 	tr.status = resp.StatusCode
 	tr.pod = resp.Header.Get(PodHeader)
 	tr.version = resp.Header.Get(VersionHeader)
-	resp.Body = &watchedBody{ReadCloser: resp.Body, trip: tr}
+	resp.Body = &watchedBody{ReadCloser: resp.Body, failed: func(err error) {
+		if tr.err == nil {
+			tr.err = timedOut(req.Context(), err)
+		}
+	}}
 	return resp, nil
 }
 
@@ -105,17 +112,26 @@ func (t *traced) take(seq uint64) *trip {
 	return tr
 }
 
-// watchedBody keeps the error that reading the body ended with.
+// timedOut marks an error that came after the request's deadline: the client
+// only says "request canceled" of it.
+func timedOut(ctx context.Context, err error) error {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+	}
+	return err
+}
+
+// watchedBody tells of the error that reading the body ended with.
 type watchedBody struct {
 	io.ReadCloser
-	trip *trip
+	failed func(error)
 }
 
 // Read implements io.Reader.
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF && b.trip.err == nil {
-		b.trip.err = err
+	if err != nil && err != io.EOF {
+		b.failed(err)
 	}
 	return n, err
 }

@@ -64,8 +64,7 @@ func Run(ctx, hard context.Context, args []string, stdout, stderr io.Writer) int
 }
 
 func loadCommand(ctx context.Context, code *int, stdout, stderr io.Writer) *cobra.Command {
-	f := &flags{cfg: run.Default()}
-	f.cfg.PreflightTimeout = objectives.Duration(30 * time.Second)
+	f := &flags{cfg: run.DefaultLoad()}
 	cmd := &cobra.Command{
 		Use:   "load --url URL --cases FILE [flags]",
 		Short: "Send a steady load and judge it",
@@ -82,7 +81,7 @@ func loadCommand(ctx context.Context, code *int, stdout, stderr io.Writer) *cobr
 }
 
 func upgradeCommand(ctx, hard context.Context, code *int, stdout, stderr io.Writer) *cobra.Command {
-	f := &flags{cfg: run.Default()}
+	f := &flags{cfg: run.DefaultUpgrade()}
 	cmd := &cobra.Command{
 		Use:   "upgrade --url URL --cases FILE --deployment NAME --from-version V --to-version W [flags] -- COMMAND...",
 		Short: "Run an upgrade under load and judge it",
@@ -157,6 +156,9 @@ func (f *flags) prepare(name string) error {
 	}
 	if f.cluster.Deployment != "" {
 		f.cfg.Cluster = &f.cluster
+		if f.cfg.Client, f.cfg.Namespace, err = f.cluster.Client(); err != nil {
+			return err
+		}
 	}
 	if f.cfg.Out == "" {
 		f.cfg.Out = filepath.Join("out", name+"-"+time.Now().Format("20060102-150405"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 
 	"rollproof/loadtest/timeline"
 )
@@ -34,7 +36,7 @@ type resource struct {
 func (o *Observer) watchAll(ctx context.Context, client kubernetes.Interface) []cache.InformerSynced {
 	var synced []cache.InformerSynced
 	for _, r := range o.resources(client) {
-		synced = append(synced, o.watchOne(ctx, r))
+		synced = append(synced, o.watchOne(ctx, client, r))
 	}
 	return synced
 }
@@ -115,7 +117,7 @@ func on[T any](handle func(T)) func(any) {
 
 // watchOne starts the watch of one kind and returns how to learn that its first
 // list is in. Failed lists and watches open a gap, the next good one closes it.
-func (o *Observer) watchOne(ctx context.Context, r resource) cache.InformerSynced {
+func (o *Observer) watchOne(ctx context.Context, client kubernetes.Interface, r resource) cache.InformerSynced {
 	lw := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
 			r.narrow(&opts)
@@ -130,7 +132,7 @@ func (o *Observer) watchOne(ctx context.Context, r resource) cache.InformerSynce
 			return w, err
 		},
 	}
-	informer := cache.NewSharedInformer(lw, r.object, 0)
+	informer := cache.NewSharedInformer(cache.ToListWatcherWithWatchListSemantics(lw, client), r.object, 0)
 	locked := func(handle func(any)) func(any) {
 		return func(obj any) {
 			o.mu.Lock()
@@ -152,7 +154,9 @@ func (o *Observer) watchOne(ctx context.Context, r resource) cache.InformerSynce
 		o.heard(ctx, r.name, err)
 		return func() bool { return false }
 	}
-	o.watchers.Go(func() { informer.RunWithContext(ctx) })
+	// client-go's own log lines would break the terminal; heard has what matters.
+	quiet := klog.NewContext(ctx, logr.Discard())
+	o.watchers.Go(func() { informer.RunWithContext(quiet) })
 	return registration.HasSynced
 }
 

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"time"
 
+	"k8s.io/client-go/kubernetes"
+
 	"rollproof/loadtest/attack"
 	"rollproof/loadtest/cases"
 	"rollproof/loadtest/objectives"
@@ -32,15 +34,18 @@ type Config struct {
 	Out        string                `json:"out"`
 	Cases      *cases.Set            `json:"-"`
 	Objectives objectives.Objectives `json:"-"`
-	// Cluster is what is watched; a nil one is allowed for a steady load only.
-	Cluster *observe.Target `json:"cluster,omitempty"`
+	// Cluster is what is watched, through Client and in Namespace; without one
+	// (nil) only a steady load can be sent.
+	Cluster   *observe.Target      `json:"cluster,omitempty"`
+	Client    kubernetes.Interface `json:"-"`
+	Namespace string               `json:"-"`
 
 	NewRate        float64             `json:"new_rate"`
 	ReusedRate     float64             `json:"reused_rate"`
 	HotConnections int                 `json:"hot_connections"`
 	HotHold        objectives.Duration `json:"hot_hold"`
-	StepRate       float64             `json:"step_rate"`
-	StepRows       int                 `json:"step_rows"`
+	StepRate       float64             `json:"step_rate,omitempty"`
+	StepRows       int                 `json:"step_rows,omitempty"`
 	Timeout        objectives.Duration `json:"timeout"`
 	MaxWorkers     int                 `json:"max_workers"`
 
@@ -58,15 +63,25 @@ type Config struct {
 	Command          []string            `json:"command,omitempty"`
 }
 
-// Default returns a run's defaults; the phases of an upgrade are the spec's.
-func Default() Config {
+// DefaultLoad returns the defaults of a steady load.
+func DefaultLoad() Config {
 	return Config{
 		NewRate: 200, ReusedRate: 200, HotConnections: 64, HotHold: seconds(0.04),
-		StepRate: 100, StepRows: 200, Timeout: seconds(10), MaxWorkers: 4000,
-		PreflightTimeout: seconds(180), Duration: seconds(30), Steady: seconds(20),
-		StepTimeout: seconds(120), RolloutTimeout: seconds(300), ChangeTimeout: seconds(15),
-		SettleTimeout: seconds(180), Tail: seconds(5), CommandGrace: seconds(30),
+		Timeout: seconds(10), MaxWorkers: 4000,
+		PreflightTimeout: seconds(30), Duration: seconds(30),
 	}
+}
+
+// DefaultUpgrade returns the defaults of an upgrade.
+func DefaultUpgrade() Config {
+	c := DefaultLoad()
+	c.Duration = 0
+	c.PreflightTimeout = seconds(180)
+	c.StepRate, c.StepRows, c.StepTimeout = 100, 200, seconds(120)
+	c.Steady, c.Tail = seconds(20), seconds(5)
+	c.ChangeTimeout, c.RolloutTimeout, c.SettleTimeout = seconds(15), seconds(300), seconds(180)
+	c.CommandGrace = seconds(30)
+	return c
 }
 
 func seconds(s float64) objectives.Duration {
@@ -82,7 +97,7 @@ func (c *Config) Check() error {
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("--url %q: want http://HOST:PORT or https://HOST:PORT, without a query", c.URL)
 	}
-	if c.HotConnections < 0 || c.StepRows < 1 || c.StepRate < 0 || c.NewRate <= 0 || c.ReusedRate <= 0 {
+	if c.HotConnections < 0 || (c.StepRate > 0 && c.StepRows < 1) || c.StepRate < 0 || c.NewRate <= 0 || c.ReusedRate <= 0 {
 		return fmt.Errorf("rates of lanes new (%v) and reused (%v) and --step-rows (%d) must be above 0, --step-rate (%v) and --hot-connections (%d) not below 0",
 			c.NewRate, c.ReusedRate, c.StepRows, c.StepRate, c.HotConnections)
 	}

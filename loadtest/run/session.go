@@ -68,12 +68,9 @@ func newSession(ctx context.Context, cfg Config, console Console) (*session, err
 	}
 	s := &session{cfg: cfg, console: console, versions: attack.NewVersions()}
 	if cfg.Cluster != nil {
-		client, namespace, err := cfg.Cluster.Client()
-		if err != nil {
-			return nil, err
-		}
+		var err error
 		// A context of its own: an interrupted run still looks until its lanes end.
-		s.observer, err = observe.Start(context.WithoutCancel(ctx), client, namespace, cfg.Cluster.Deployment)
+		s.observer, err = observe.Start(context.WithoutCancel(ctx), cfg.Client, cfg.Namespace, cfg.Cluster.Deployment)
 		if err != nil {
 			return nil, err
 		}

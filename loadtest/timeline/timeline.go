@@ -45,17 +45,21 @@ type Pod struct {
 	AtStart     bool      `json:"at_start"` // was there before the watch began
 }
 
-// ReadyFor returns how long the pod was ready and not terminating, up to end.
-func (p Pod) ReadyFor(end time.Time) time.Duration {
+// ReadyFor returns for how much of the time from start to end the pod was ready
+// and not terminating.
+func (p Pod) ReadyFor(start, end time.Time) time.Duration {
 	if p.Ready.IsZero() {
 		return 0
+	}
+	if p.Ready.After(start) {
+		start = p.Ready
 	}
 	for _, t := range []time.Time{p.Terminating, p.Gone} {
 		if !t.IsZero() && t.Before(end) {
 			end = t
 		}
 	}
-	return max(end.Sub(p.Ready), 0)
+	return max(end.Sub(start), 0)
 }
 
 // Scale is what the Deployment and its autoscaler said at one moment.

@@ -1,8 +1,8 @@
 package verdict
 
 import (
+	"slices"
 	"strings"
-	"time"
 
 	"rollproof/loadtest/tally"
 	"rollproof/loadtest/timeline"
@@ -112,12 +112,16 @@ func (j *judgement) scaling() {
 // silentPods fails pods that were ready for long enough and never answered.
 func (j *judgement) silentPods() {
 	answered := tally.Pods(j.Lanes)
+	if !slices.ContainsFunc(j.Lanes, func(l *tally.Lane) bool { return l.OK > 0 }) {
+		return // nobody answered: that is said elsewhere
+	}
 	for _, p := range j.Timeline.Pods {
-		if p.Ready.IsZero() || p.ReadyFor(j.Run.End) < podGrace {
+		ready := p.ReadyFor(j.Run.Start, j.Run.End)
+		if ready < podGrace {
 			continue
 		}
 		if t := answered[p.Name]; t == nil || t.Requests == t.Lost {
-			j.fail("pod %s was ready for %s and gave no right answer", p.Name, secs(p.ReadyFor(j.Run.End).Round(100*time.Millisecond)))
+			j.fail("pod %s was ready for %s and gave no right answer", p.Name, secs(ready))
 		}
 	}
 }

@@ -7,6 +7,7 @@
 package verdict
 
 import (
+	"slices"
 	"time"
 
 	"rollproof/loadtest/objectives"
@@ -101,7 +102,7 @@ func Judge(in Input) Verdict {
 		v.Lost += l.LostTotal()
 		v.Masked += l.Masked
 	}
-	v.Reasons = append(j.failed, j.lacking...)
+	v.Reasons = slices.Concat([]Reason{}, j.failed, j.lacking)
 	if len(j.lacking) > 0 {
 		v.Outcome = Inconclusive
 	}

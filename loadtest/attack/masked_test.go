@@ -1,0 +1,81 @@
+package attack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"rollproof/loadtest/cases"
+)
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// What the transport does by itself on a connection that was closed under it is
+// done here on purpose: one request is sent a second time, within the same
+// round trip. Its answer is right, and the retry is counted.
+func TestMaskedRetryIsCounted(t *testing.T) {
+	t.Parallel()
+	set := &cases.Set{
+		Model: "m", Input: cases.Input{Name: "X", Datatype: "FP32", Columns: 1},
+		Outputs:  cases.Outputs{Label: "label", Probabilities: "p"},
+		Rows:     [][]json.Number{{"1"}},
+		Expected: map[string]cases.Expected{"1": {Label: []int64{1}, Probabilities: [][]float64{{1}}}},
+	}
+	answer := `{"model_name":"m","model_version":"1","id":"b0","outputs":[` +
+		`{"name":"label","shape":[1],"data":[1]},{"name":"p","shape":[1,1],"data":[1]}]}`
+	var bodies atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n, err := io.Copy(io.Discard, r.Body); err == nil && n > 0 {
+			bodies.Add(1)
+		}
+		w.Header().Set(VersionHeader, "1")
+		_, _ = io.WriteString(w, answer) // a write that fails shows as a loss
+	}))
+	t.Cleanup(s.Close)
+	cfg := Config{Name: "reused", URL: s.URL, Rate: 100, KeepAlive: true, Workers: 5, Timeout: time.Second, BatchRows: 1, Batches: 1}
+	var raw bytes.Buffer
+	lane, err := NewLane(cfg, set, NewVersions("1"), time.Now(), &raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := lane.traced.base
+	var trips atomic.Int64
+	lane.traced.base = roundTripper(func(r *http.Request) (*http.Response, error) {
+		if trips.Add(1) == 5 {
+			resp, err := base.RoundTrip(r)
+			if err != nil {
+				return nil, err
+			}
+			if err := resp.Body.Close(); err != nil {
+				return nil, err
+			}
+			if r.Body, err = r.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+		return base.RoundTrip(r)
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	if err := lane.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	l := lane.Tally()
+	if l.Masked != 1 || l.LostTotal() != 0 {
+		t.Errorf("masked %d, lost %v", l.Masked, l.EarliestLosses())
+	}
+	if got := uint64(bodies.Load()); got != l.Requests+1 {
+		t.Errorf("the server read %d bodies for %d requests", got, l.Requests)
+	}
+	if len(lane.traced.trips) != 0 {
+		t.Errorf("%d trips were kept", len(lane.traced.trips))
+	}
+}
