@@ -16,7 +16,8 @@ type ExistingArgs struct {
 	// KindCluster is the cluster's name in kind, if it is one of the local
 	// Docker: then images are loaded into its nodes instead of being pulled.
 	KindCluster string
-	Build       *kind.Build
+	// Build is how an image is made that Docker lacks; nil means not at all.
+	Build func(reference string) *kind.Build
 }
 
 // NewExisting uses a cluster that somebody else made, and leaves it as it is.

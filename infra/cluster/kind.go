@@ -17,8 +17,8 @@ type KindArgs struct {
 	HostPort  int    // of 127.0.0.1
 	NodePort  int
 	Owner     string
-	// Build makes the images that Docker lacks.
-	Build *kind.Build
+	// Build is how an image is made that Docker lacks; nil means not at all.
+	Build func(reference string) *kind.Build
 }
 
 // NewKind makes a kind cluster in the local Docker.
@@ -64,13 +64,13 @@ func NewKind(ctx *pulumi.Context, name string, args *KindArgs, opts ...pulumi.Re
 
 // kindImage loads images into the nodes of a kind cluster. instance is nil
 // for a cluster that this program did not make.
-func kindImage(clusterName, instance pulumi.StringInput, build *kind.Build, opts ...pulumi.ResourceOption) func(*pulumi.Context, string, string) (pulumi.StringOutput, error) {
+func kindImage(clusterName, instance pulumi.StringInput, build func(string) *kind.Build, opts ...pulumi.ResourceOption) func(*pulumi.Context, string, string) (pulumi.StringOutput, error) {
 	return func(ctx *pulumi.Context, name, reference string) (pulumi.StringOutput, error) {
 		image, err := kind.NewImage(ctx, name, &kind.ImageArgs{
 			Cluster:   clusterName,
 			Instance:  instance,
 			Reference: reference,
-			Build:     build,
+			Build:     build(reference),
 		}, opts...)
 		if err != nil {
 			return pulumi.StringOutput{}, err

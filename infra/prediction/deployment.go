@@ -73,6 +73,9 @@ func (b *builder) container(settings *corev1.ConfigMap) *corev1.ContainerArgs {
 		Name:            pulumi.String("server"),
 		Image:           args.Image,
 		ImagePullPolicy: pulumi.String("IfNotPresent"),
+		// The last lines of a server that crashes are in the pod's status, and
+		// from there in what a failed update prints.
+		TerminationMessagePolicy: pulumi.String("FallbackToLogsOnError"),
 		EnvFrom: corev1.EnvFromSourceArray{&corev1.EnvFromSourceArgs{
 			ConfigMapRef: &corev1.ConfigMapEnvSourceArgs{Name: settings.Metadata.Name()},
 		}},

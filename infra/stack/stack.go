@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -14,6 +15,9 @@ import (
 	"rollproof/infra/metrics"
 	"rollproof/infra/prediction"
 )
+
+// ownImages are those that `make images` makes.
+var ownImages = []string{"rollproof/server:v1", "rollproof/server:v2", "rollproof/metrics-server:v0.9.0"}
 
 // Program is what `pulumi up` runs.
 func Program(ctx *pulumi.Context) error {
@@ -91,7 +95,12 @@ func Deploy(ctx *pulumi.Context, s Settings) error {
 }
 
 func newCluster(ctx *pulumi.Context, s Settings) (*cluster.Cluster, error) {
-	build := &kind.Build{Command: []string{"make", "-s", "images"}, Dir: ctx.RootDirectory()}
+	build := func(reference string) *kind.Build {
+		if !slices.Contains(ownImages, reference) {
+			return nil
+		}
+		return &kind.Build{Command: []string{"make", "-s", "images"}, Dir: ctx.RootDirectory()}
+	}
 	switch s.Provider {
 	case ProviderKind:
 		return cluster.NewKind(ctx, "kind", &cluster.KindArgs{
