@@ -44,10 +44,12 @@ func (j *judgement) losses() {
 				parts = append(parts, fmt.Sprintf("%s %d", c, n))
 			}
 		}
-		j.fail("%d requests were lost (%s); the objective allows %d", lost, strings.Join(parts, ", "), j.Objectives.Lost)
+		j.fail("%d %s lost (%s); the objective allows %d",
+			lost, plural(lost, "request was", "requests were"), strings.Join(parts, ", "), j.Objectives.Lost)
 	}
 	if masked > j.Objectives.Masked {
-		j.fail("%d right answers took a retry that the transport hid (masked losses); the objective allows %d", masked, j.Objectives.Masked)
+		j.fail("%d right %s took a retry that the transport hid (masked losses); the objective allows %d",
+			masked, plural(masked, "answer", "answers"), j.Objectives.Masked)
 	}
 }
 
@@ -176,6 +178,13 @@ func (j *judgement) interruption() {
 	if j.Run.Interrupted {
 		j.lack("the run was interrupted after %s", secs(j.Run.End.Sub(j.Run.Start)))
 	}
+}
+
+func plural(n uint64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }
 
 // secs writes a duration with the digits that matter.

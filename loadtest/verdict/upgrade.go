@@ -16,6 +16,8 @@ func (j *judgement) command() {
 	switch {
 	case j.Run.CommandStart.IsZero():
 		j.lack("the command was not started")
+	case j.Run.Interrupted && j.Run.CommandEnd.After(j.Run.End):
+		// It was still under way when the load stopped: we ended it.
 	case j.Run.CommandError != "":
 		j.fail("the command failed after %s: %s", secs(j.Run.CommandEnd.Sub(j.Run.CommandStart)), j.Run.CommandError)
 	}

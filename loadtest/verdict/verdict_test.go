@@ -102,10 +102,10 @@ func TestJudge(t *testing.T) {
 		reason string // a part of one reason
 	}{
 		{"nothing wrong", func(*verdict.Input) {}, verdict.Pass, ""},
-		{"one loss", func(in *verdict.Input) { lose(in, 1, tally.EOF) }, verdict.Fail, "1 requests were lost (eof 1); the objective allows 0"},
+		{"one loss", func(in *verdict.Input) { lose(in, 1, tally.EOF) }, verdict.Fail, "1 request was lost (eof 1); the objective allows 0"},
 		{"losses of two kinds", func(in *verdict.Input) { lose(in, 2, tally.WrongAnswer); lose(in, 1, tally.Refused) }, verdict.Fail, "3 requests were lost (refused 1, wrong_answer 2)"},
 		{"a loss that is allowed", func(in *verdict.Input) { in.Objectives.Lost = 1; lose(in, 1, tally.EOF) }, verdict.Pass, ""},
-		{"masked", func(in *verdict.Input) { in.Lanes[0].Masked = 1 }, verdict.Fail, "1 right answers took a retry"},
+		{"masked", func(in *verdict.Input) { in.Lanes[0].Masked = 1 }, verdict.Fail, "1 right answer took a retry"},
 		{"stall", func(in *verdict.Input) { in.Lanes[0] = count("new", without(40, 42)) }, verdict.Fail, "lane new had no right answer for 2.1 s, 40.0 s after the start"},
 		{"the harness's own stall", func(in *verdict.Input) {
 			in.Lanes[0] = count("new", without(40, 42))
@@ -138,6 +138,12 @@ func TestJudge(t *testing.T) {
 		{"interrupted", func(in *verdict.Input) { in.Run.Interrupted = true }, verdict.Inconclusive, "interrupted after 60.0 s"},
 		{"interrupted, with a loss", func(in *verdict.Input) { in.Run.Interrupted = true; lose(in, 1, tally.Reset) }, verdict.Fail, "lost"},
 		{"command failed", func(in *verdict.Input) { in.Run.CommandError = "exit status 3" }, verdict.Fail, "the command failed after 15.0 s: exit status 3"},
+		{"command ended by the interruption", func(in *verdict.Input) {
+			in.Run.CommandError, in.Run.Interrupted, in.Run.CommandEnd = "signal: interrupt", true, at(61)
+		}, verdict.Inconclusive, "interrupted"},
+		{"command failed before the interruption", func(in *verdict.Input) {
+			in.Run.CommandError, in.Run.Interrupted = "exit status 3", true
+		}, verdict.Fail, "exit status 3"},
 		{"command not started", func(in *verdict.Input) { in.Run.CommandStart = time.Time{} }, verdict.Inconclusive, "the command was not started"},
 		{"nothing changed", func(in *verdict.Input) {
 			in.Run.NewTemplate, in.Run.RolledOut = "a", time.Time{}
