@@ -144,7 +144,10 @@ func (c *Cluster) Diff(ctx context.Context, req infer.DiffRequest[ClusterArgs, C
 		p.GetLogger(ctx).Warningf("%s; it will be made again", why)
 		diff["instance"] = p.PropertyDiff{Kind: p.UpdateReplace}
 	}
-	return infer.DiffResponse{HasChanges: len(diff) > 0, DetailedDiff: diff, DeleteBeforeReplace: true}, nil
+	// The new one's creation removes the old one, and not the engine by
+	// DeleteBeforeReplace: that would first delete what is on the old cluster,
+	// with a Kubernetes provider that the engine (3.259) has closed by then.
+	return infer.DiffResponse{HasChanges: len(diff) > 0, DetailedDiff: diff}, nil
 }
 
 // gone says why the cluster of a state is no more; "" when it is there.
@@ -255,9 +258,10 @@ func (c *Cluster) WireDependencies(f infer.FieldSelector, _ *ClusterArgs, state 
 	f.OutputField(&state.Kubeconfig).AlwaysSecret()
 }
 
-// owner is the full name of who the cluster belongs to.
+// owner is the full name of who the cluster belongs to. An owner has one
+// cluster at a time.
 func (c *Cluster) owner(args ClusterArgs) string {
-	return fmt.Sprintf("%s in %s", args.Owner, c.m.Dir)
+	return fmt.Sprintf("%s in %s", args.Owner, c.m.Home)
 }
 
 // Delete removes the cluster that Pulumi made; one that another made since is
@@ -301,7 +305,13 @@ func (c *Cluster) stillOurs(ctx context.Context, was ClusterState) (bool, error)
 		return false, nil
 	}
 	if err == nil && control.ID != was.Instance {
-		p.GetLogger(ctx).Warningf("cluster %q is not the one that Pulumi made and is left untouched", was.Name)
+		record, ok, err := c.m.Owners.Get(was.Name)
+		if err != nil {
+			return false, err
+		}
+		if !ok || record.Instance != control.ID { // else it is the one that replaced this one
+			p.GetLogger(ctx).Warningf("cluster %q is not the one that Pulumi made and is left untouched", was.Name)
+		}
 	}
 	return control.ID == was.Instance, err
 }

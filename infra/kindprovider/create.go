@@ -211,9 +211,14 @@ func (c *Cluster) preflight(ctx context.Context, args ClusterArgs, preview bool)
 		if s == leftover {
 			log.Infof("cluster %q was left by a creation that was interrupted; it is removed and made again", args.Name)
 		} else {
-			log.Warningf("cluster %q was made by this program but is not in its state; it is removed and made again", args.Name)
+			log.Infof("cluster %q is removed and made again", args.Name)
 		}
 		if err := c.remove(args.Name); err != nil {
+			return err
+		}
+	}
+	if !preview {
+		if err := c.removeOther(ctx, args); err != nil {
 			return err
 		}
 	}
@@ -230,6 +235,33 @@ func (c *Cluster) preflight(ctx context.Context, args ClusterArgs, preview bool)
 	}
 	if free := st.Bavail * uint64(st.Bsize); free < minFree {
 		return fmt.Errorf("docker's disk (%s) has %d MiB left and a cluster needs %d: see `docker system df`, make room with `docker system prune`", dir, free>>20, minFree>>20)
+	}
+	return nil
+}
+
+// removeOther removes the cluster of another name that this owner has: the one
+// that the new one replaces.
+func (c *Cluster) removeOther(ctx context.Context, args ClusterArgs) error {
+	names, err := c.m.Owners.Names()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name == args.Name {
+			continue
+		}
+		other := args
+		other.Name = name
+		s, err := c.standing(ctx, other)
+		if err != nil {
+			return err
+		}
+		if s == leftover || s == complete {
+			p.GetLogger(ctx).Infof("cluster %q is removed: %q takes its place", name, args.Name)
+			if err := c.remove(name); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package kindprovider
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -23,7 +24,17 @@ func NewMachine() (*Machine, error) {
 		Owners:     owners,
 		Host:       ReadHost,
 		PortHolder: portHolder,
-		Dir:        dir,
+		Home:       home(dir, os.Getenv("PULUMI_BACKEND_URL")),
 		Poll:       time.Second,
 	}, nil
+}
+
+// home is the program's folder, and the backend of its state where that is
+// not a folder above it: the same program with two backends is two owners.
+func home(dir, backend string) string {
+	path, local := strings.CutPrefix(backend, "file://")
+	if backend == "" || local && (path == "." || strings.HasPrefix(dir+"/", strings.TrimSuffix(path, "/")+"/")) {
+		return dir
+	}
+	return dir + " with state in " + backend
 }

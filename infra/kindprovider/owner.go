@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -57,6 +58,18 @@ func (o Owners) Get(name string) (r Record, ok bool, err error) {
 		return Record{}, false, fmt.Errorf("record of cluster %q: %s: %w", name, o.path(name, ".json"), err)
 	}
 	return r, true, nil
+}
+
+// Names are the clusters that there are records of.
+func (o Owners) Names() ([]string, error) {
+	paths, err := filepath.Glob(o.path("*", ".json"))
+	if err != nil {
+		return nil, fmt.Errorf("records of clusters: %w", err)
+	}
+	for i, p := range paths {
+		paths[i] = strings.TrimSuffix(filepath.Base(p), ".json")
+	}
+	return paths, nil
 }
 
 // Put writes the record of a cluster's name, whole or not at all.

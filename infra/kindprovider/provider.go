@@ -31,9 +31,10 @@ type Machine struct {
 	// PortHolder says what listens on a TCP port of 127.0.0.1: "" when it is
 	// free.
 	PortHolder func(port int) (string, error)
-	// Dir is the folder that the program of this provider lives in: a part of
-	// who owns a cluster, because two checkouts are two owners.
-	Dir string
+	// Home is where the program that uses this provider lives and keeps its
+	// state: a part of who owns a cluster, because two checkouts are two
+	// owners.
+	Home string
 	// Poll is how often a wait looks again.
 	Poll time.Duration
 }
@@ -41,6 +42,7 @@ type Machine struct {
 // New makes the provider for a machine.
 func New(m *Machine) (p.Provider, error) {
 	provider, err := infer.NewProviderBuilder().
+		WithNamespace("rollproof").
 		WithDisplayName("kind").
 		WithDescription("Local Kubernetes clusters in Docker containers, and images on their nodes.").
 		WithResources(infer.Resource(&Cluster{m}), infer.Resource(&Image{m})).
