@@ -119,26 +119,31 @@ func (w *closingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // Run serves on the listener until a signal comes or ctx ends, then drains. It returns
 // nil when every request was answered, ErrCut or ErrForced when not, and another error
 // when the listener failed. It takes both over: they are closed when it returns.
-func (d *Drainer) Run(ctx context.Context, server *http.Server, listener net.Listener, signals <-chan os.Signal) error {
+// The server's ConnState is replaced.
+func (d *Drainer) Run(ctx context.Context, server *http.Server, on net.Listener, signals <-chan os.Signal) error {
+	tracked := newListener(on)
+	server.ConnState = tracked.state
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- server.Serve(tracked) }()
 	d.become(Serving)
 	select {
 	case err := <-failed:
-		return fmt.Errorf("serving on %s: %w", listener.Addr(), err)
+		return fmt.Errorf("serving on %s: %w", on.Addr(), err)
 	case s := <-signals:
 		d.log.Info("told to end", "signal", s.String(), "in_flight", d.InFlight())
 	case <-ctx.Done():
 		d.log.Info("told to end", "cause", context.Cause(ctx).Error(), "in_flight", d.InFlight())
 	}
-	if d.drain {
-		if err := d.wait(server, signals, failed); err != nil {
-			return err
-		}
-	} else {
+	if !d.drain {
 		d.log.Warn("drain is off: connections are closed at once, requests will be lost")
+		return d.stop(server, signals, server.Shutdown)
 	}
-	return d.shutdown(server, signals)
+	if err := d.wait(server, signals, failed); err != nil {
+		return err
+	}
+	return d.stop(server, signals, func(ctx context.Context) error {
+		return tracked.shutdown(ctx, server, d.timeout)
+	})
 }
 
 // become enters a state and logs it.
@@ -163,14 +168,15 @@ func (d *Drainer) wait(server *http.Server, signals <-chan os.Signal, failed <-c
 	}
 }
 
-// shutdown stops listening and waits for requests in flight, at most the timeout.
-func (d *Drainer) shutdown(server *http.Server, signals <-chan os.Signal) error {
+// stop ends the server by the given way, which waits for requests in flight, and gives
+// it at most the timeout.
+func (d *Drainer) stop(server *http.Server, signals <-chan os.Signal, shutdown func(context.Context) error) error {
 	d.become(Stopping)
-	// Not the context of Run: that one has ended when this begins.
+	// Not the context of Run: that one may have ended, which is why this begins.
 	ctx, cancel := context.WithTimeout(context.Background(), d.timeout)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- server.Shutdown(ctx) }()
+	go func() { done <- shutdown(ctx) }()
 	select {
 	case err := <-done:
 		if err == nil {

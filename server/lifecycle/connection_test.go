@@ -1,0 +1,181 @@
+package lifecycle
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+)
+
+// pair is a listener's connection and the client's end of it.
+func pair(t *testing.T) (*listener, *conn, net.Conn) {
+	t.Helper()
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newListener(inner)
+	client, err := net.Dial("tcp", inner.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = client.Close() // the test may have closed any of them
+		_ = server.Close()
+		_ = l.Close()
+	})
+	return l, server.(*conn), client
+}
+
+func write(t *testing.T, c net.Conn, text string) {
+	t.Helper()
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// arrived waits until the kernel holds bytes for the connection, without reading them.
+func arrived(t *testing.T, c *conn) {
+	t.Helper()
+	raw, err := c.Conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetReadDeadline(time.Now().Add(2 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	peeked := false
+	err = raw.Read(func(uintptr) bool { // called again once the kernel has something
+		was := peeked
+		peeked = true
+		return was
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRetiredConnection(t *testing.T) {
+	t.Parallel()
+	t.Run("gives what has arrived", func(t *testing.T) {
+		t.Parallel()
+		_, c, client := pair(t)
+		write(t, client, "POST")
+		arrived(t, c)
+		c.retire()
+		buffer := make([]byte, 16)
+		n, err := c.Read(buffer)
+		if err != nil || string(buffer[:n]) != "POST" {
+			t.Errorf("first read: %q, %v, want the request's first bytes", buffer[:n], err)
+		}
+		write(t, client, " / ")
+		n, err = c.Read(buffer)
+		if err != nil || string(buffer[:n]) != " / " {
+			t.Errorf("second read: %q, %v, want it to wait for the rest", buffer[:n], err)
+		}
+	})
+	t.Run("ends a read that waits", func(t *testing.T) {
+		t.Parallel()
+		_, c, _ := pair(t)
+		read := make(chan error, 1)
+		go func() {
+			_, err := c.Read(make([]byte, 1))
+			read <- err
+		}()
+		time.Sleep(10 * time.Millisecond) // either order is to give the same
+		c.retire()
+		select {
+		case err := <-read:
+			if !errors.Is(err, io.EOF) {
+				t.Errorf("error %v, want EOF", err)
+			}
+		case <-time.After(2 * time.Second):
+			t.Error("still reading after 2s")
+		}
+	})
+	t.Run("leaves a request alone", func(t *testing.T) {
+		t.Parallel()
+		_, c, client := pair(t)
+		write(t, client, "P")
+		one := make([]byte, 1)
+		if _, err := c.Read(one); err != nil {
+			t.Fatal(err)
+		}
+		c.retire()
+		write(t, client, "O")
+		if n, err := c.Read(one); err != nil || n != 1 || one[0] != 'O' {
+			t.Errorf("read %q, %v, want the body to go on", one[:n], err)
+		}
+	})
+	t.Run("keeps the server's own deadlines", func(t *testing.T) {
+		t.Parallel()
+		_, c, _ := pair(t)
+		if err := c.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("error %v, want the deadline's", err)
+		}
+	})
+}
+
+func TestGraceRunsFromTheLastAnswer(t *testing.T) {
+	t.Parallel()
+	l, c, client := pair(t)
+	if left := l.retire(time.Hour); left != 1 || c.retired.Load() {
+		t.Errorf("within the grace: %d left, retired %t", left, c.retired.Load())
+	}
+	write(t, client, "x")
+	if _, err := c.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if l.retire(0); c.retired.Load() {
+		t.Error("retired during a request")
+	}
+	l.state(c, http.StateIdle)
+	if l.retire(time.Hour); c.retired.Load() {
+		t.Error("retired right after an answer")
+	}
+	if l.retire(0); !c.retired.Load() {
+		t.Error("not retired after the grace")
+	}
+	l.state(c, http.StateClosed)
+	if left := l.retire(0); left != 0 {
+		t.Errorf("%d left after the last was closed", left)
+	}
+}
+
+// TestListenerTakesWhatWaits connects before the stop: the connection is in the
+// kernel's queue and must be accepted, not reset.
+func TestListenerTakesWhatWaits(t *testing.T) {
+	t.Parallel()
+	l, _, _ := pair(t)
+	for range 3 {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+	}
+	time.Sleep(2 * quiet) // so that a deadline set once would have passed
+	if err := l.stop(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		_ = c.Close() // only its acceptance is of interest
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("error %v, want net.ErrClosed", err)
+	}
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"server": main})
+}
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	artifact, err := filepath.Abs(filepath.Join("..", "model", "breastcancer", "v1", "model.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("ARTIFACT", artifact)
+			return nil
+		},
+	})
+}
+
+// modelsFolder lays the shipped versions out as the image does.
+func modelsFolder(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	for _, version := range []string{"1", "2"} {
+		data, err := os.ReadFile(filepath.Join("..", "model", "breastcancer", "v"+version, "model.onnx"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		place := filepath.Join(folder, "breastcancer", version)
+		if err := os.MkdirAll(place, 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(place, "model.onnx"), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+// entry is a line of the log.
+type entry struct {
+	Message       string `json:"msg"`
+	State         string `json:"state"`
+	Listen        string `json:"listen"`
+	MetricsListen string `json:"metrics_listen"`
+}
+
+// program runs the whole server until the test stops it.
+type program struct {
+	signals chan os.Signal
+	code    chan int
+	entries *bufio.Scanner
+}
+
+func startProgram(t *testing.T, args ...string) (*program, entry) {
+	t.Helper()
+	read, write := io.Pipe()
+	p := &program{signals: make(chan os.Signal, 2), code: make(chan int, 1), entries: bufio.NewScanner(read)}
+	args = append([]string{
+		"--models", modelsFolder(t), "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0",
+		"--pod", "pod-7", "--drain-delay", "200ms",
+	}, args...)
+	go func() {
+		p.code <- run(context.Background(), p.signals, args, nil, io.Discard, write)
+		_ = write.Close() // never fails
+	}()
+	return p, p.until(t, func(e entry) bool { return e.Message == "ready" })
+}
+
+// until reads the log up to the entry that is looked for.
+func (p *program) until(t *testing.T, found func(entry) bool) entry {
+	t.Helper()
+	for p.entries.Scan() {
+		var e entry
+		if err := json.Unmarshal(p.entries.Bytes(), &e); err != nil {
+			t.Fatalf("log line %s: %v", p.entries.Text(), err)
+		}
+		if found(e) {
+			return e
+		}
+	}
+	t.Fatal("the log ended")
+	return entry{}
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	r, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Body.Close() }()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.StatusCode, string(body)
+}
+
+func TestServeAndDrain(t *testing.T) {
+	t.Parallel()
+	p, ready := startProgram(t)
+	base := "http://" + ready.Listen
+	goldens := readRows(t)
+	for version, name := range map[string]string{"1": "/versions/1", "2": ""} {
+		body := fmt.Sprintf(`{"inputs":[{"name":"X","shape":[200,30],"datatype":"FP32","data":%s}]}`, goldens.first(t, 200))
+		r, err := http.Post(base+"/v2/models/breastcancer"+name+"/infer", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer struct {
+			Version string `json:"model_version"`
+			Outputs []struct {
+				Data []float64 `json:"data"`
+			} `json:"outputs"`
+		}
+		err = json.NewDecoder(r.Body).Decode(&answer)
+		_ = r.Body.Close() // only read from
+		if err != nil || answer.Version != version || r.Header.Get("X-Rollproof-Version") != version || r.Header.Get("X-Rollproof-Pod") != "pod-7" {
+			t.Fatalf("version %s: answer %+v, headers %v, %v", version, answer, r.Header, err)
+		}
+		for i, want := range goldens.Expected[version].Probabilities[:200] {
+			if got := answer.Outputs[1].Data[2*i+1]; got-want[1] > 1e-6 || want[1]-got > 1e-6 {
+				t.Errorf("version %s row %d: %v, want %v", version, i, got, want[1])
+			}
+		}
+	}
+	p.signals <- syscall.SIGTERM
+	go func() {
+		for p.entries.Scan() { // a pipe that nobody reads would block the server
+		}
+	}()
+	for end := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
+		if status, _ := get(t, base+"/v2/health/ready"); status == http.StatusServiceUnavailable {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("ready a second after SIGTERM")
+		}
+	}
+	if status, _ := get(t, base+"/v2/health/live"); status != http.StatusOK {
+		t.Errorf("live while draining: %d", status)
+	}
+	if _, body := get(t, "http://"+ready.MetricsListen+"/metrics"); !strings.Contains(body, `rollproof_state{state="draining"} 1`) {
+		t.Error("metrics do not show the drain")
+	}
+	select {
+	case code := <-p.code:
+		if code != 0 {
+			t.Errorf("exit code %d, want 0", code)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("did not end")
+	}
+}
+
+func TestAddressInUse(t *testing.T) {
+	t.Parallel()
+	p, ready := startProgram(t)
+	var log bytes.Buffer
+	code := run(context.Background(), nil, []string{
+		"--models", modelsFolder(t), "--listen", ready.Listen, "--metrics-listen", "127.0.0.1:0",
+	}, nil, io.Discard, &log)
+	if code != 1 || !strings.Contains(log.String(), "--listen: listen tcp "+ready.Listen) {
+		t.Errorf("exit code %d, log %s", code, log.String())
+	}
+	p.signals <- syscall.SIGTERM
+	p.until(t, func(e entry) bool { return e.Message == "ended" })
+	if code := <-p.code; code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// rows is goldens.json as far as it is needed here.
+type rows struct {
+	Rows     []json.RawMessage `json:"rows"`
+	Expected map[string]struct {
+		Probabilities [][2]float64 `json:"probabilities"`
+	} `json:"expected"`
+}
+
+func readRows(t *testing.T) *rows {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "model", "breastcancer", "goldens.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rows{}
+	if err := json.Unmarshal(data, r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// first is the first n rows as JSON.
+func (r *rows) first(t *testing.T, n int) string {
+	t.Helper()
+	data, err := json.Marshal(r.Rows[:n])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
