@@ -167,8 +167,8 @@ func badImages(t *testing.T, s *stack) {
 	if err := load.Wait(); err != nil {
 		t.Errorf("the load saw it: %v\n%s", err, log.String())
 	}
-	if r := readReport(t, dir); r.Verdict != "PASS" {
-		t.Errorf("verdict %s of the load, want PASS: %v", r.Verdict, r.Reasons)
+	if r := readReport(t, dir); r.Verdict.Outcome != "PASS" {
+		t.Errorf("verdict %s of the load, want PASS: %s", r.Verdict.Outcome, r.Verdict.Reasons)
 	}
 }
 
@@ -223,8 +223,8 @@ func TestHarness(t *testing.T) {
 			t.Errorf("exit code %d, want 1", code)
 		}
 		contains(t, string(out), "the registry is down", "7")
-		if r := readReport(t, dir); r.Verdict != "FAIL" {
-			t.Errorf("verdict %s, want FAIL", r.Verdict)
+		if r := readReport(t, dir); r.Verdict.Outcome != "FAIL" {
+			t.Errorf("verdict %s, want FAIL", r.Verdict.Outcome)
 		}
 	})
 
@@ -248,8 +248,8 @@ func TestHarness(t *testing.T) {
 		if code := exitCode(t, err); code != 2 {
 			t.Errorf("exit code %d of an interrupted run, want 2", code)
 		}
-		if r := readReport(t, dir); r.Verdict != "INCONCLUSIVE" {
-			t.Errorf("verdict %s, want INCONCLUSIVE: %v\n%s", r.Verdict, r.Reasons, out.String())
+		if r := readReport(t, dir); r.Verdict.Outcome != "INCONCLUSIVE" {
+			t.Errorf("verdict %s, want INCONCLUSIVE: %s\n%s", r.Verdict.Outcome, r.Verdict.Reasons, out.String())
 		}
 	})
 }

@@ -30,7 +30,9 @@ type stack struct {
 // newStack makes a stack that is destroyed when the test ends.
 func newStack(t *testing.T, config map[string]string) *stack {
 	t.Helper()
-	s := &stack{t: t, name: "e2e", config: config, dir: t.TempDir()}
+	// The name of the stack whose settings file is in the checkout: making one
+	// of another name writes a file there.
+	s := &stack{t: t, name: "kind", config: config, dir: t.TempDir()}
 	s.save()
 	if out, err := s.pulumi(t.Context(), "stack", "init", s.name); err != nil {
 		t.Fatalf("stack init: %v\n%s", err, out)
@@ -164,12 +166,10 @@ func (s *stack) kubectl(args ...string) string {
 
 // report is what the tests read of the harness's report.json.
 type report struct {
-	Verdict string   `json:"verdict"`
-	Reasons []reason `json:"reasons"`
-}
-
-type reason struct {
-	Text string `json:"text"`
+	Verdict struct {
+		Outcome string          `json:"outcome"`
+		Reasons json.RawMessage `json:"reasons"`
+	} `json:"verdict"`
 }
 
 func readReport(t *testing.T, dir string) report {
