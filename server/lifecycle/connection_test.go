@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -51,11 +52,10 @@ func arrived(t *testing.T, c *conn) {
 	if err := c.SetReadDeadline(time.Now().Add(2 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	peeked := false
-	err = raw.Read(func(uintptr) bool { // called again once the kernel has something
-		was := peeked
-		peeked = true
-		return was
+	one := make([]byte, 1)
+	err = raw.Read(func(fd uintptr) bool { // called again when the kernel has something
+		n, _, err := syscall.Recvfrom(int(fd), one, syscall.MSG_PEEK)
+		return err == nil && n == 1
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -164,10 +164,10 @@ func TestListenerTakesWhatWaits(t *testing.T) {
 		}
 		defer func() { _ = c.Close() }()
 	}
-	time.Sleep(2 * quiet) // so that a deadline set once would have passed
 	if err := l.stop(); err != nil {
 		t.Fatal(err)
 	}
+	time.Sleep(2 * quiet) // a deadline that is set only once has passed now
 	for i := range 3 {
 		c, err := l.Accept()
 		if err != nil {
