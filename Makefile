@@ -16,7 +16,6 @@ SETUP  := go run ./scripts
 # The tools on the PATH, Pulumi's state in this folder. It is evaluated in
 # each recipe that needs it, so that `make` needs no step before it.
 ENV    := env="$$($(SETUP) env)"; eval "$$env"
-OUTPUT := pulumi stack output --stack $(STACK)
 STAMP  := $(shell date +%Y%m%d-%H%M%S)
 GOTEST := go test
 
@@ -49,8 +48,8 @@ images: ## build the prediction server's images, with model v1 and with v2
 	@$(SETUP) images
 
 .PHONY: env
-env: ## print what a shell needs to type pulumi by hand: eval "$(make env)"
-	@$(SETUP) env
+env: setup ## print what a shell needs to type pulumi by hand: eval "$(make env)"
+	@$(ENV); pulumi stack select --create $(STACK) >&2; printf '%s\nexport PULUMI_STACK=%s\n' "$$env" $(STACK)
 
 .PHONY: doctor
 doctor: ## say what is present, what is missing and how it would be had
