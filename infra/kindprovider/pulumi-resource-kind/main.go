@@ -7,19 +7,24 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"rollproof.build/kindprovider"
 )
 
 func main() {
-	// No signal handling here: the engine asks a provider to stop by its own
-	// protocol, which ends the contexts of the calls under way.
-	if err := run(context.Background()); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "pulumi-resource-kind:", err)
 		os.Exit(1)
 	}
 }
 
+// run serves the engine until ctx ends. Calls under way are cancelled then,
+// and what they have begun they clean up before the plugin ends.
 func run(ctx context.Context) error {
 	machine, err := kindprovider.NewMachine()
 	if err != nil {
@@ -29,5 +34,13 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return provider.Run(ctx, kindprovider.Name, kindprovider.Version)
+	failed := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() { failed <- provider.Cancel(context.WithoutCancel(ctx)) })
+	if err := provider.Run(ctx, kindprovider.Name, kindprovider.Version); err != nil {
+		return err
+	}
+	if stop() {
+		return nil
+	}
+	return <-failed
 }

@@ -54,8 +54,7 @@ func (b builds) executable(ctx context.Context, dir string, env []string) (path 
 	var output bytes.Buffer
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", kept, ".")
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, &output, &output
-	stoppable(cmd)
-	if err := cmd.Run(); err != nil {
+	if err := runGroup(cmd, stopGrace); err != nil {
 		if ctx.Err() != nil {
 			return "", nil, fmt.Errorf("build %s: %w", dir, context.Cause(ctx))
 		}

@@ -27,8 +27,7 @@ func (h *host) RunPlugin(r *pulumirpc.RunPluginRequest, stream grpc.ServerStream
 	defer done()
 	cmd := exec.CommandContext(ctx, path, r.GetArgs()...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = r.GetPwd(), r.GetEnv(), stdoutOf(out), stderrOf(out)
-	stoppable(cmd)
-	code, err := exitCode(ctx, cmd.Run())
+	code, err := exitCode(ctx, runGroup(cmd, pluginGrace))
 	if err != nil {
 		return fmt.Errorf("plugin %s: %w", packageDir(r.GetInfo()), err)
 	}

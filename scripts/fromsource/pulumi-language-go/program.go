@@ -29,8 +29,7 @@ func (h *host) Run(call context.Context, r *pulumirpc.RunRequest) (*pulumirpc.Ru
 	defer done()
 	cmd := exec.CommandContext(ctx, path, r.GetArgs()...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = r.GetPwd(), env, h.stdout, h.stderr
-	stoppable(cmd)
-	return programResult(ctx, cmd.Run()), nil
+	return programResult(ctx, runGroup(cmd, stopGrace)), nil
 }
 
 // programEnv is how the SDK is told what to do.
