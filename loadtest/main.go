@@ -16,7 +16,13 @@ import (
 // killed before the program ends.
 const hardGrace = 500 * time.Millisecond
 
-func main() {
+// exitInterrupted is the shell's code for a program that SIGINT ended.
+const exitInterrupted = 130
+
+func main() { os.Exit(run()) }
+
+// run ends in order at the first Ctrl-C and at once at the second.
+func run() int {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	hard, stopHard := context.WithCancel(context.Background())
@@ -29,7 +35,7 @@ func main() {
 		<-signals
 		stopHard()
 		time.Sleep(hardGrace)
-		os.Exit(130)
+		os.Exit(exitInterrupted)
 	}()
-	os.Exit(command.Run(ctx, hard, os.Args[1:], os.Stdout, os.Stderr))
+	return command.Run(ctx, hard, os.Args[1:], os.Stdout, os.Stderr)
 }

@@ -65,6 +65,11 @@ const firstWorkers = 16
 // request (see heldConn).
 const maxRequest = 1 << 20
 
+// idleTimeout ends connections that the lane does not need, before a server's
+// own idle time-out can close one just as it is used again: that race is no
+// upgrade's doing.
+const idleTimeout = 10 * time.Second
+
 // maxBody bounds what is read of an answer, so that a mad server cannot fill
 // the memory.
 const maxBody = 16 << 20
@@ -141,7 +146,7 @@ func newTransport(cfg Config) *http.Transport {
 		DisableKeepAlives:   !cfg.KeepAlive,
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: cfg.Workers, // every connection is kept: none is closed for want of room
-		IdleConnTimeout:     0,
+		IdleConnTimeout:     idleTimeout,
 		WriteBufferSize:     64 << 10,
 		ReadBufferSize:      16 << 10,
 	}

@@ -3,7 +3,6 @@ package attack
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"rollproof/loadtest/cases"
+	"rollproof/loadtest/tally"
 )
 
 // trip is what the round tripper saw of one request. Vegeta's result does not
@@ -112,10 +112,10 @@ func (t *traced) take(seq uint64) *trip {
 	return tr
 }
 
-// timedOut marks an error that came after the request's deadline: the client
-// only says "request canceled" of it.
+// timedOut marks an error that has no name and came after the request's
+// deadline: the client only says "request canceled" of it.
 func timedOut(ctx context.Context, err error) error {
-	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) && !errors.Is(err, context.DeadlineExceeded) {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) && classify(err) == tally.Other {
 		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 	}
 	return err

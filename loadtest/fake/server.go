@@ -32,7 +32,8 @@ const (
 	WrongBody    Fault = "wrong body"    // another version's answer under this one's name
 	Short        Fault = "short"         // ends the connection in the middle of the body
 	CutJSON      Fault = "cut json"      // a whole HTTP answer of half a JSON document
-	Hang         Fault = "hang"          // does not answer for 300 ms
+	Slow         Fault = "slow"          // answers after 300 ms
+	Hang         Fault = "hang"          // does not answer while the client waits, or for 20 s
 )
 
 // Server answers as one version of the model. Make it with New.
@@ -114,8 +115,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		header, named, answers = other, other, other
 	case WrongBody:
 		answers = other
-	case Hang:
+	case Slow:
 		time.Sleep(300 * time.Millisecond)
+	case Hang:
+		select {
+		case <-r.Context().Done():
+		case <-time.After(20 * time.Second):
+		}
 	}
 	body, err := s.answer(request.ID, request.Inputs[0].Shape, request.Inputs[0].Data, named, answers)
 	if err != nil {

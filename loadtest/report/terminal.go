@@ -40,23 +40,24 @@ func (r *Report) Summary(w io.Writer) error {
 	return err
 }
 
-func table(b *strings.Builder, rows func(w io.Writer)) {
+// table writes rows of cells, separated by tabs, in columns.
+func table(b *strings.Builder, fill func(row func(format string, cells ...any))) {
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	rows(w)
-	// A strings.Builder takes every write.
+	// A strings.Builder takes every write, and so does a tabwriter on it.
+	fill(func(format string, cells ...any) { _, _ = fmt.Fprintf(w, format+"\n", cells...) })
 	_ = w.Flush()
 }
 
 func (r *Report) lanes(b *strings.Builder) {
 	b.WriteString("\nLanes (latency from the time at which a request was due)\n")
-	table(b, func(w io.Writer) {
-		fmt.Fprintln(w, "lane\trequests\trate/s\tok\tlost\tmasked\tlate\tdropped\tp50\tp99\tmax\tstall")
+	table(b, func(row func(string, ...any)) {
+		row("lane\trequests\trate/s\tok\tlost\tmasked\tlate\tdropped\tp50\tp99\tmax\tstall")
 		for _, l := range r.Lanes {
 			stall := "-"
 			if l.OpenLoop {
 				stall = ms(l.Stall)
 			}
-			fmt.Fprintf(w, "%s\t%d\t%.1f\t%d\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", l.Name, l.Requests, l.Rate, l.OK,
+			row("%s\t%d\t%.1f\t%d\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s", l.Name, l.Requests, l.Rate, l.OK,
 				lostWords(l.Lost), l.Masked, l.Late, l.Dropped, ms(l.P50), ms(l.P99), ms(l.Max), stall)
 		}
 	})
@@ -91,8 +92,8 @@ func (r *Report) pods(b *strings.Builder) {
 		return
 	}
 	b.WriteString("\nPods (seconds after the start)\n")
-	table(b, func(w io.Writer) {
-		fmt.Fprintln(w, "pod\tversion\tanswers\tlost\tready\tfirst answer\tlast answer\tterminating\tgone")
+	table(b, func(row func(string, ...any)) {
+		row("pod\tversion\tanswers\tlost\tready\tfirst answer\tlast answer\tterminating\tgone")
 		for _, p := range r.Pods {
 			ready, terminating, gone := "-", "-", "-"
 			if c := p.Cluster; c != nil {
@@ -101,7 +102,7 @@ func (r *Report) pods(b *strings.Builder) {
 					ready = "before"
 				}
 			}
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", p.Name, versionWords(p.Versions), p.Requests, p.Lost,
+			row("%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s", p.Name, versionWords(p.Versions), p.Requests, p.Lost,
 				ready, r.after(p.First), r.after(p.Last), terminating, gone)
 		}
 	})
@@ -133,11 +134,11 @@ func (r *Report) facts(b *strings.Builder) {
 		return
 	}
 	b.WriteString("\nUpgrade\n")
-	table(b, func(w io.Writer) {
-		fmt.Fprintf(w, "command\t%s\n", took(f.Command))
-		fmt.Fprintf(w, "rollout, until the last old pod was gone\t%s\n", took(f.Rollout))
-		fmt.Fprintf(w, "replicas raised, after the step\t%s, to %d at most\n", took(f.ScaleUp), f.PeakReplicas)
-		fmt.Fprintf(w, "replicas back at the minimum, after the step's end\t%s\n", took(f.Settle))
+	table(b, func(row func(string, ...any)) {
+		row("command\t%s", took(f.Command))
+		row("rollout, until the last old pod was gone\t%s", took(f.Rollout))
+		row("replicas raised, after the step\t%s, to %d at most", took(f.ScaleUp), f.PeakReplicas)
+		row("replicas back at the minimum, after the step's end\t%s", took(f.Settle))
 	})
 }
 
@@ -154,8 +155,8 @@ func (r *Report) losses(b *strings.Builder) {
 	}
 	shown := r.Losses[:min(len(r.Losses), shownLosses)]
 	fmt.Fprintf(b, "\nLosses (the first %d of %d; seconds after the start)\n", len(shown), r.Verdict.Lost)
-	table(b, func(w io.Writer) {
-		fmt.Fprintln(w, "at\tlane\tclass\tpod\tconnection\tdetail")
+	table(b, func(row func(string, ...any)) {
+		row("at\tlane\tclass\tpod\tconnection\tdetail")
 		for _, l := range shown {
 			pod, connection := l.Pod, "new"
 			if pod == "" {
@@ -167,7 +168,7 @@ func (r *Report) losses(b *strings.Builder) {
 			if l.Attempts == 0 {
 				connection = "none"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%.160s\n", r.after(l.At), l.Lane, l.Class, pod, connection, oneLine(l.Detail))
+			row("%s\t%s\t%s\t%s\t%s\t%.160s", r.after(l.At), l.Lane, l.Class, pod, connection, oneLine(l.Detail))
 		}
 	})
 }

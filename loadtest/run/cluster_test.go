@@ -148,8 +148,8 @@ func (c *cluster) removePods(template string, n int) {
 }
 
 // triggered waits for the command's wish, and tells whether it came.
-func (c *cluster) triggered(ctx context.Context) bool {
-	for ctx.Err() == nil {
+func (c *cluster) triggered() bool {
+	for c.t.Context().Err() == nil {
 		if _, err := os.Stat(c.trigger); err == nil {
 			return true
 		}
@@ -159,8 +159,8 @@ func (c *cluster) triggered(ctx context.Context) bool {
 }
 
 // rollOut replaces the old pods by new ones, scales up and down again.
-func (c *cluster) rollOut(ctx context.Context, scale bool) {
-	if !c.triggered(ctx) {
+func (c *cluster) rollOut(scale bool) {
+	if !c.triggered() {
 		return
 	}
 	c.setDeployment(2, 2, 0, 2)

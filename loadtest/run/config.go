@@ -6,6 +6,7 @@ package run
 import (
 	"fmt"
 	"net/url"
+	"os/exec"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -118,13 +119,17 @@ func (c *Config) Check() error {
 func (c *Config) CheckUpgrade() error {
 	switch {
 	case len(c.Command) == 0:
-		return fmt.Errorf("no command: write it after --, for example -- kubectl set image deployment/NAME ...")
+		return fmt.Errorf("no command: write it after --, for example -- kubectl set image deployment/NAME CONTAINER=IMAGE")
 	case c.Cluster == nil:
 		return fmt.Errorf("--deployment: an upgrade is proven by watching one")
 	case c.FromVersion == "" || c.ToVersion == "":
 		return fmt.Errorf("--from-version and --to-version: both are wanted")
 	case c.FromVersion == c.ToVersion:
 		return fmt.Errorf("--from-version and --to-version are both %q: nothing would change", c.FromVersion)
+	}
+	// Before the load, so that a slip of the pen costs no time.
+	if _, err := exec.LookPath(c.Command[0]); err != nil {
+		return fmt.Errorf("command: %w", err)
 	}
 	return c.Check()
 }

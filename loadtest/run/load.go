@@ -27,7 +27,7 @@ func Load(ctx context.Context, cfg Config, console Console) (*Result, error) {
 	// Nothing is being rolled out: only what answered before may answer.
 	s.run.From = version
 	s.versions.Allow(version)
-	if err := s.begin(ctx); err != nil {
+	if _, err := s.begin(ctx); err != nil {
 		s.finish(false)
 		return nil, fmt.Errorf("%w: %w", ErrCouldNotRun, err)
 	}

@@ -51,7 +51,6 @@ type session struct {
 	heart    heart
 	run      verdict.Run
 
-	laneCtx    context.Context
 	endLanes   context.CancelFunc
 	background sync.WaitGroup
 
@@ -79,29 +78,31 @@ func newSession(ctx context.Context, cfg Config, console Console) (*session, err
 }
 
 // begin starts the clock, the heartbeat, the progress and the lanes that run
-// throughout.
-func (s *session) begin(ctx context.Context) error {
-	s.laneCtx, s.endLanes = context.WithCancel(context.WithoutCancel(ctx))
+// throughout. It returns the context of the lanes, which an interruption does
+// not end by itself: stopLoad does.
+func (s *session) begin(ctx context.Context) (context.Context, error) {
+	lanes, end := context.WithCancel(context.WithoutCancel(ctx))
+	s.endLanes = end
 	s.run.Start = time.Now()
-	s.background.Go(func() { s.heart.beat(s.laneCtx) })
-	s.background.Go(func() { s.progress(s.laneCtx) })
+	s.background.Go(func() { s.heart.beat(lanes) })
+	s.background.Go(func() { s.progress(lanes) })
 	for _, cfg := range s.cfg.lanes(false) {
-		if _, err := s.startLane(s.laneCtx, cfg); err != nil {
-			return err
+		if err := s.startLane(lanes, cfg); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return lanes, nil
 }
 
 // startLane starts one lane, which sends until ctx ends.
-func (s *session) startLane(ctx context.Context, cfg attack.Config) (*attack.Lane, error) {
+func (s *session) startLane(ctx context.Context, cfg attack.Config) error {
 	file, err := os.Create(filepath.Join(s.cfg.Out, RawDir, cfg.Name+".gob"))
 	if err != nil {
-		return nil, fmt.Errorf("lane %s: %w", cfg.Name, err)
+		return fmt.Errorf("lane %s: %w", cfg.Name, err)
 	}
 	lane, err := attack.NewLane(cfg, s.cfg.Cases, s.versions, s.run.Start, file)
 	if err != nil {
-		return nil, errors.Join(err, file.Close())
+		return errors.Join(err, file.Close())
 	}
 	s.mu.Lock()
 	s.lanes = append(s.lanes, lane)
@@ -117,7 +118,7 @@ func (s *session) startLane(ctx context.Context, cfg attack.Config) (*attack.Lan
 			s.mu.Unlock()
 		}
 	})
-	return lane, nil
+	return nil
 }
 
 // started returns the lanes so far.
@@ -216,8 +217,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 const pollEvery = 200 * time.Millisecond
 
 // until waits until cond holds, and tells whether it did before the time-out,
-// the interruption, or stop (which may be nil).
-func (s *session) until(ctx context.Context, timeout time.Duration, stop <-chan struct{}, cond func(timeline.State) bool) bool {
+// and the interruption.
+func (s *session) until(ctx context.Context, timeout time.Duration, cond func(timeline.State) bool) bool {
 	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
 	poll := time.NewTicker(pollEvery)
@@ -230,8 +231,6 @@ func (s *session) until(ctx context.Context, timeout time.Duration, stop <-chan 
 		select {
 		case <-ctx.Done():
 			return false
-		case <-stop:
-			return cond(s.observer.State())
 		case <-deadline.C:
 			return false
 		case <-changed:

@@ -36,7 +36,8 @@ func Upgrade(ctx, hard context.Context, cfg Config, console Console) (*Result, e
 	}
 	s.versions.Allow(cfg.FromVersion)
 	s.run.OldTemplate = s.observer.State().Newest
-	if err := s.begin(ctx); err != nil {
+	lanes, err := s.begin(ctx)
+	if err != nil {
 		s.finish(false)
 		return nil, fmt.Errorf("%w: %w", ErrCouldNotRun, err)
 	}
@@ -44,9 +45,9 @@ func Upgrade(ctx, hard context.Context, cfg Config, console Console) (*Result, e
 	if !sleep(ctx, cfg.Steady.D()) {
 		return s.finish(true), nil
 	}
-	if err := u.start(ctx, hard); err != nil {
-		s.finish(false)
-		return nil, fmt.Errorf("%w: %w", ErrCouldNotRun, err)
+	if err := u.start(ctx, hard, lanes); err != nil {
+		s.run.CommandEnd, s.run.CommandError = time.Now(), err.Error()
+		return s.finish(false), nil
 	}
 	u.follow(ctx)
 	u.endStep()
@@ -86,8 +87,9 @@ func (u *upgrade) deployed() error {
 	return nil
 }
 
-// start starts the command and, with it, the step.
-func (u *upgrade) start(ctx, hard context.Context) error {
+// start starts the command and, with it, the step, whose lane ends when lanes
+// does or with endStep.
+func (u *upgrade) start(ctx, hard, lanes context.Context) error {
 	u.phase("rollout")
 	// Before the command: its first new pod must not be taken for a wrong one.
 	u.versions.Allow(u.cfg.FromVersion, u.cfg.ToVersion)
@@ -95,18 +97,17 @@ func (u *upgrade) start(ctx, hard context.Context) error {
 	var err error
 	u.command, err = startCommand(ctx, hard, u.cfg.Command, u.cfg.Out, u.cfg.CommandGrace.D(), u.console.CommandLine)
 	if err != nil {
-		u.run.CommandStart = time.Time{}
 		return err
 	}
 	u.observer.Note("command", "started")
-	stepCtx, stop := context.WithCancel(u.laneCtx)
+	stepCtx, stop := context.WithCancel(lanes)
 	u.stop = stop
 	for _, cfg := range u.cfg.lanes(true) {
 		if cfg.Name != LaneStep {
 			continue
 		}
 		u.run.StepStart = time.Now()
-		if _, err := u.startLane(stepCtx, cfg); err != nil {
+		if err := u.startLane(stepCtx, cfg); err != nil {
 			u.mu.Lock()
 			u.errs = append(u.errs, err.Error())
 			u.mu.Unlock()
@@ -132,7 +133,7 @@ func (u *upgrade) follow(ctx context.Context) {
 		return
 	}
 	u.phase("settle")
-	if u.until(ctx, u.cfg.SettleTimeout.D(), nil, func(s timeline.State) bool { return s.AtMinimum() }) {
+	if u.until(ctx, u.cfg.SettleTimeout.D(), func(s timeline.State) bool { return s.AtMinimum() }) {
 		u.run.Settled = time.Now()
 	}
 	u.tail(ctx)
@@ -151,9 +152,9 @@ func (u *upgrade) rolledOut(ctx context.Context) bool {
 		return false
 	}
 	old := u.run.OldTemplate
-	changed := u.until(ctx, u.cfg.ChangeTimeout.D(), nil, func(s timeline.State) bool { return s.Newest != old })
+	changed := u.until(ctx, u.cfg.ChangeTimeout.D(), func(s timeline.State) bool { return s.Newest != old })
 	u.run.NewTemplate = u.observer.State().Newest
-	if !changed || !u.until(ctx, u.cfg.RolloutTimeout.D(), nil, func(s timeline.State) bool { return s.RolledOut(old) }) {
+	if !changed || !u.until(ctx, u.cfg.RolloutTimeout.D(), func(s timeline.State) bool { return s.RolledOut(old) }) {
 		return false
 	}
 	// From here on an answer of the old version is a loss.
@@ -175,7 +176,7 @@ func (u *upgrade) rolledOut(ctx context.Context) bool {
 func (u *upgrade) scaled(ctx context.Context) {
 	since := u.run.CommandStart
 	left := u.cfg.StepTimeout.D() - time.Since(u.run.StepStart)
-	u.until(ctx, max(left, time.Second), nil, func(s timeline.State) bool {
+	u.until(ctx, max(left, time.Second), func(s timeline.State) bool {
 		raised := s.HPA == nil || !u.cfg.Objectives.Scaling || !u.observer.Timeline().Raised(since).IsZero()
 		return raised && s.Deployment.Complete() && u.answered(s.ReadySince(since))
 	})

@@ -98,12 +98,16 @@ func (t *Timeline) Pod(name string) (Pod, bool) {
 	return t.Pods[i], true
 }
 
-// Raised returns the first time from since on at which the autoscaler had
-// asked for more than its minimum and the Deployment followed; zero if never.
-// The replicas that run are no sign of it: a rollout's surge adds to them.
+// Raised returns the first time from since on at which the Deployment was asked
+// for more replicas than the autoscaler's minimum, and for more than just before
+// since; zero if never. The replicas that run are no sign of it: a rollout's
+// surge adds to them.
 func (t *Timeline) Raised(since time.Time) time.Time {
+	var before int32
 	for _, s := range t.Scales {
-		if !s.At.Before(since) && s.Min > 0 && s.Spec > s.Min {
+		if s.At.Before(since) {
+			before = s.Spec
+		} else if s.Min > 0 && s.Spec > max(s.Min, before) {
 			return s.At
 		}
 	}
