@@ -39,10 +39,12 @@ func run(ctx context.Context, signals <-chan os.Signal, args, environ []string, 
 	case errors.Is(err, settings.ErrHelp):
 		return 0
 	case err != nil:
-		fmt.Fprintln(stderr, "server:", err)
+		_, _ = fmt.Fprintln(stderr, "server:", err) // the exit code says it too
 		return 2
 	case s.Version:
-		fmt.Fprintln(stdout, version)
+		if _, err := fmt.Fprintln(stdout, version); err != nil {
+			return 1
+		}
 		return 0
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: s.LogLevel})).With("pod", s.Pod)

@@ -105,7 +105,7 @@ func (p *program) until(t *testing.T, found func(entry) bool) entry {
 
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
-	r, err := http.Get(url)
+	r, err := http.DefaultClient.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -247,7 +247,7 @@ func appendValue(list []valueProto, f field) ([]valueProto, error) {
 		case 1:
 			v.name, err = f.text()
 		case 2: // TypeProto
-			err = nested(f, 1, func(f field) error { return v.addTensorType(f) })
+			err = nested(f, 1, v.addTensorType)
 		}
 		return err
 	})

@@ -28,11 +28,11 @@ type Weight struct {
 type Transform uint8
 
 const (
-	// None: the scores are the probabilities already (a random forest).
+	// None leaves the scores: they are the probabilities already (a random forest).
 	None Transform = iota
-	// Logistic of each score on its own (boosting, two classes).
+	// Logistic takes the logistic function of each score on its own (boosting, two classes).
 	Logistic
-	// Softmax over all scores (boosting, more classes).
+	// Softmax is taken over all scores (boosting, more classes).
 	Softmax
 )
 

@@ -136,12 +136,12 @@ func (d *Drainer) Run(ctx context.Context, server *http.Server, on net.Listener,
 	}
 	if !d.drain {
 		d.log.Warn("drain is off: connections are closed at once, requests will be lost")
-		return d.stop(server, signals, server.Shutdown)
+		return d.stop(ctx, server, signals, server.Shutdown)
 	}
 	if err := d.wait(server, signals, failed); err != nil {
 		return err
 	}
-	return d.stop(server, signals, func(ctx context.Context) error {
+	return d.stop(ctx, server, signals, func(ctx context.Context) error {
 		return tracked.shutdown(ctx, server, d.timeout)
 	})
 }
@@ -170,10 +170,10 @@ func (d *Drainer) wait(server *http.Server, signals <-chan os.Signal, failed <-c
 
 // stop ends the server by the given way, which waits for requests in flight, and gives
 // it at most the timeout.
-func (d *Drainer) stop(server *http.Server, signals <-chan os.Signal, shutdown func(context.Context) error) error {
+func (d *Drainer) stop(ctx context.Context, server *http.Server, signals <-chan os.Signal, shutdown func(context.Context) error) error {
 	d.become(Stopping)
-	// Not the context of Run: that one may have ended, which is why this begins.
-	ctx, cancel := context.WithTimeout(context.Background(), d.timeout)
+	// The end of ctx may be why this begins: it must not end this too.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.timeout)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- shutdown(ctx) }()

@@ -93,9 +93,9 @@ func (s *running) end(t testing.TB) error {
 }
 
 // client returns a client of its own connections.
-func client(t testing.TB, reuse bool) *http.Client {
+func client(t testing.TB) *http.Client {
 	t.Helper()
-	transport := &http.Transport{DisableKeepAlives: !reuse, MaxIdleConnsPerHost: 64}
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport, Timeout: 5 * time.Second}
 }
@@ -116,14 +116,14 @@ func post(c *http.Client, url string) (body string, closed bool, err error) {
 func TestAnswersWhileDraining(t *testing.T) {
 	t.Parallel()
 	s := run(t, true, 400*time.Millisecond, time.Second)
-	old := client(t, true)
+	old := client(t)
 	body, closed, err := post(old, s.url)
 	if err != nil || closed || body != "true the server is serving" {
 		t.Fatalf("before: %q, closed %t, %v", body, closed, err)
 	}
 	s.signals <- syscall.SIGTERM
 	await(t, "draining", func() bool { return s.State() == Draining })
-	for name, c := range map[string]*http.Client{"reused": old, "new": client(t, true)} {
+	for name, c := range map[string]*http.Client{"reused": old, "new": client(t)} {
 		body, closed, err := post(c, s.url)
 		if err != nil || !closed || body != "false the server is draining" {
 			t.Errorf("%s connection: %q, closed %t, %v, want an answer that closes", name, body, closed, err)
@@ -135,7 +135,7 @@ func TestAnswersWhileDraining(t *testing.T) {
 	if err := s.end(t); err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	if _, _, err := post(client(t, true), s.url); !errors.Is(err, syscall.ECONNREFUSED) {
+	if _, _, err := post(client(t), s.url); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("after the end: %v, want refused", err)
 	}
 }
@@ -149,7 +149,7 @@ func TestRequestInFlightIsFinished(t *testing.T) {
 	}
 	results := make(chan result, 1)
 	go func() {
-		_, closed, err := post(client(t, true), s.url+"/hold")
+		_, closed, err := post(client(t), s.url+"/hold")
 		results <- result{closed, err}
 	}()
 	<-s.holding
@@ -217,7 +217,7 @@ func TestRequestsAfterStopping(t *testing.T) {
 	await(t, "stopping", func() bool { return s.State() == Stopping })
 	time.Sleep(50 * time.Millisecond) // longer than the listener takes to close
 	for sent, c := range connections {
-		if _, err := io.WriteString(c, strings.TrimPrefix(head+rest, sent)); err != nil {
+		if _, err := io.WriteString(c, (head + rest)[len(sent):]); err != nil {
 			t.Fatal(err)
 		}
 		answer, err := io.ReadAll(c)
@@ -236,7 +236,7 @@ func TestRequestsAfterStopping(t *testing.T) {
 func TestIdleConnectionsDoNotHoldTheEnd(t *testing.T) {
 	t.Parallel()
 	s := run(t, true, 10*time.Millisecond, 600*time.Millisecond)
-	if _, _, err := post(client(t, true), s.url); err != nil {
+	if _, _, err := post(client(t), s.url); err != nil {
 		t.Fatal(err)
 	}
 	c, err := net.Dial("tcp", s.address)
@@ -258,7 +258,7 @@ func TestShutdownTimeout(t *testing.T) {
 	s := run(t, true, time.Millisecond, 50*time.Millisecond)
 	cut := make(chan error, 1)
 	go func() {
-		_, _, err := post(client(t, true), s.url+"/hold")
+		_, _, err := post(client(t), s.url+"/hold")
 		cut <- err
 	}()
 	<-s.holding
@@ -278,7 +278,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := run(t, true, delay, time.Hour)
-			go func() { _, _, _ = post(client(t, true), s.url+"/hold") }() // cut, as it should be
+			go func() { _, _, _ = post(client(t), s.url+"/hold") }() // cut, as it should be
 			<-s.holding
 			s.signals <- syscall.SIGTERM
 			await(t, name, func() bool { return s.State().String() == name })
@@ -294,7 +294,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 func TestDrainOffStopsAtOnce(t *testing.T) {
 	t.Parallel()
 	s := run(t, false, time.Hour, time.Second)
-	c := client(t, true)
+	c := client(t)
 	if _, _, err := post(c, s.url); err != nil {
 		t.Fatal(err)
 	}
