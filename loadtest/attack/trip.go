@@ -3,6 +3,7 @@ package attack
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -47,6 +48,10 @@ type traced struct {
 	trips map[uint64]*trip
 }
 
+// errNoDeadline is a fault of this package: its client has a time-out, and
+// net/http gives every request of such a client a deadline.
+var errNoDeadline = errors.New("a request without a deadline")
+
 // RoundTrip implements http.RoundTripper.
 func (t *traced) RoundTrip(req *http.Request) (*http.Response, error) {
 	seq, err := strconv.ParseUint(req.Header.Get("X-Vegeta-Seq"), 10, 64)
@@ -77,9 +82,13 @@ func (t *traced) RoundTrip(req *http.Request) (*http.Response, error) {
 	sent.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(tr.batch.Body)), nil }
 	sent.ContentLength = int64(len(tr.batch.Body))
 
+	deadline, ok := req.Context().Deadline()
+	if !ok {
+		return nil, errNoDeadline
+	}
 	resp, err := t.base.RoundTrip(sent)
 	if err != nil {
-		tr.err = timedOut(req.Context(), err)
+		tr.err = timedOut(deadline, err)
 		if t.backoff > 0 {
 			select {
 			case <-time.After(t.backoff):
@@ -93,7 +102,7 @@ func (t *traced) RoundTrip(req *http.Request) (*http.Response, error) {
 	tr.version = resp.Header.Get(VersionHeader)
 	resp.Body = &watchedBody{ReadCloser: resp.Body, failed: func(err error) {
 		if tr.err == nil {
-			tr.err = timedOut(req.Context(), err)
+			tr.err = timedOut(deadline, err)
 		}
 	}}
 	return resp, nil
@@ -114,8 +123,8 @@ func (t *traced) take(seq uint64) *trip {
 
 // timedOut marks an error that has no name and came after the request's
 // deadline: the client only says "request canceled" of it.
-func timedOut(ctx context.Context, err error) error {
-	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) && classify(err) == tally.Other {
+func timedOut(deadline time.Time, err error) error {
+	if !time.Now().Before(deadline) && classify(err) == tally.Other {
 		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 	}
 	return err
