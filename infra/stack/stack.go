@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -16,8 +15,17 @@ import (
 	"rollproof/infra/prediction"
 )
 
-// ownImages are those that `make images` makes.
-var ownImages = []string{"rollproof/server:v1", "rollproof/server:v2", "rollproof/metrics-server:v0.9.0"}
+// madeBy is the target of the Makefile that makes an image of the project; ""
+// for an image that is none.
+func madeBy(reference string) string {
+	switch reference {
+	case "rollproof/server:v1", "rollproof/server:v2":
+		return "images"
+	case "rollproof/metrics-server:v0.9.0":
+		return "setup"
+	}
+	return ""
+}
 
 // Program is what `pulumi up` runs.
 func Program(ctx *pulumi.Context) error {
@@ -96,10 +104,11 @@ func Deploy(ctx *pulumi.Context, s Settings) error {
 
 func newCluster(ctx *pulumi.Context, s Settings) (*cluster.Cluster, error) {
 	build := func(reference string) *kind.Build {
-		if !slices.Contains(ownImages, reference) {
+		target := madeBy(reference)
+		if target == "" {
 			return nil
 		}
-		return &kind.Build{Command: []string{"make", "-s", "images"}, Dir: ctx.RootDirectory()}
+		return &kind.Build{Command: []string{"make", "-s", target}, Dir: ctx.RootDirectory()}
 	}
 	switch s.Provider {
 	case ProviderKind:
