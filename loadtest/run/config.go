@@ -78,7 +78,7 @@ func DefaultUpgrade() Config {
 	c := DefaultLoad()
 	c.Duration = 0
 	c.PreflightTimeout = seconds(180)
-	c.StepRate, c.StepRows, c.StepTimeout = 100, 200, seconds(120)
+	c.StepRate, c.StepRows, c.StepTimeout = 125, 500, seconds(120)
 	c.Steady, c.Tail = seconds(20), seconds(5)
 	c.ChangeTimeout, c.RolloutTimeout, c.SettleTimeout = seconds(15), seconds(300), seconds(180)
 	c.CommandGrace = seconds(30)
