@@ -9,10 +9,10 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// The resources' type tokens.
+// The resources' types, as Pulumi names them.
 const (
-	ClusterToken = "kind:index:Cluster"
-	ImageToken   = "kind:index:Image"
+	ClusterType = "kind:index:Cluster"
+	ImageType   = "kind:index:Image"
 )
 
 // Cluster is a kind cluster.
@@ -74,7 +74,7 @@ func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pul
 		inputs["owner"] = pulumi.String(args.Owner)
 	}
 	var c Cluster
-	if err := ctx.RegisterResource(ClusterToken, name, inputs, &c, opts...); err != nil {
+	if err := ctx.RegisterResource(ClusterType, name, inputs, &c, opts...); err != nil {
 		return nil, fmt.Errorf("kind cluster %s: %w", args.Name, err)
 	}
 	return &c, nil
@@ -121,7 +121,7 @@ func NewImage(ctx *pulumi.Context, name string, args *ImageArgs, opts ...pulumi.
 		}
 	}
 	var i Image
-	if err := ctx.RegisterResource(ImageToken, name, inputs, &i, opts...); err != nil {
+	if err := ctx.RegisterResource(ImageType, name, inputs, &i, opts...); err != nil {
 		return nil, fmt.Errorf("image %s: %w", args.Reference, err)
 	}
 	return &i, nil

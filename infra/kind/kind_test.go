@@ -83,7 +83,7 @@ func TestAgainstTheProvidersSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := readSchema(t)
-	for token, read := range map[string]any{kind.ClusterToken: kind.Cluster{}, kind.ImageToken: kind.Image{}} {
+	for token, read := range map[string]any{kind.ClusterType: kind.Cluster{}, kind.ImageType: kind.Image{}} {
 		spec, ok := s.Resources[token]
 		if !ok {
 			t.Fatalf("the provider has no %s", token)
@@ -104,12 +104,12 @@ func TestAgainstTheProvidersSchema(t *testing.T) {
 			}
 		}
 	}
-	if !s.Resources[kind.ClusterToken].Properties["kubeconfig"].Secret {
+	if !s.Resources[kind.ClusterType].Properties["kubeconfig"].Secret {
 		t.Error("the kubeconfig is no secret")
 	}
 	for token, sent := range map[string]resource.PropertyMap{
-		"kind:index:PortMapping": r.inputs[kind.ClusterToken]["ports"].ArrayValue()[0].ObjectValue(),
-		"kind:index:Build":       r.inputs[kind.ImageToken]["build"].ObjectValue(),
+		"kind:index:PortMapping": r.inputs[kind.ClusterType]["ports"].ArrayValue()[0].ObjectValue(),
+		"kind:index:Build":       r.inputs[kind.ImageType]["build"].ObjectValue(),
 	} {
 		var want []string
 		for name := range s.Types[token].Properties {

@@ -253,7 +253,8 @@ func (c *Cluster) Update(_ context.Context, req infer.UpdateRequest[ClusterArgs,
 	return infer.UpdateResponse[ClusterState]{Output: state}, c.m.Owners.Put(state.Name, record)
 }
 
-// WireDependencies: an update changes no output but the inputs it was for.
+// WireDependencies says that an update changes no output but the inputs that
+// it was for.
 func (c *Cluster) WireDependencies(f infer.FieldSelector, _ *ClusterArgs, state *ClusterState) {
 	f.OutputField(&state.Kubeconfig).AlwaysSecret()
 }

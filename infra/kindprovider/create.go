@@ -101,8 +101,8 @@ func (c *Cluster) drain(name string, made <-chan error) error {
 	for {
 		err := c.m.Kind.Delete(name)
 		select {
-		case <-made:
-			return nil // it failed because of us, which is no news
+		case <-made: //nolint:errcheck // it failed because of us, which is no news
+			return nil
 		case <-limit:
 			return errors.Join(fmt.Errorf("its creation did not stop within %s", cleanupLimit), err)
 		case <-time.After(c.m.Poll):
@@ -231,7 +231,7 @@ func (c *Cluster) preflight(ctx context.Context, args ClusterArgs, preview bool)
 	}
 	var st syscall.Statfs_t
 	if dir == "" || syscall.Statfs(dir, &st) != nil {
-		return nil // Docker's disk is not on this machine or not ours to look at
+		return nil //nolint:nilerr // Docker's disk is not on this machine or not ours to look at
 	}
 	if free := st.Bavail * uint64(st.Bsize); free < minFree {
 		return fmt.Errorf("docker's disk (%s) has %d MiB left and a cluster needs %d: see `docker system df`, make room with `docker system prune`", dir, free>>20, minFree>>20)

@@ -13,10 +13,10 @@ var gkeName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,22}[a-z0-9])?$`) // with -n
 
 // check finds what does not fit together. Values that could not be read are
 // reported elsewhere and stand here with their defaults.
-func (s *Settings) check() []*Problem {
-	var out []*Problem
+func (s *Settings) check() []*SettingError {
+	var out []*SettingError
 	refuse := func(key string, value any, format string, a ...any) {
-		out = append(out, &Problem{key, fmt.Sprint(value), fmt.Sprintf(format, a...)})
+		out = append(out, &SettingError{key, fmt.Sprint(value), fmt.Sprintf(format, a...)})
 	}
 	for _, k := range []struct{ key, value string }{
 		{"namespace", s.Namespace}, {"name", s.Name}, {"metricsNamespace", s.MetricsNamespace},

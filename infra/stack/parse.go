@@ -10,15 +10,15 @@ import (
 // prefix is the settings' namespace in a stack's file.
 const prefix = "rollproof:"
 
-// Problem is a setting that is refused.
-type Problem struct {
+// SettingError is a setting that is refused.
+type SettingError struct {
 	Key   string // without the prefix
 	Value string
 	Want  string // what would be right
 }
 
 // Error names the key, the value and what would be right.
-func (p *Problem) Error() string {
+func (p *SettingError) Error() string {
 	return fmt.Sprintf("%s%s: %q: want %s", prefix, p.Key, p.Value, p.Want)
 }
 
@@ -40,9 +40,9 @@ func Parse(config map[string]string) (Settings, error) {
 }
 
 // read sets every value, or its default where the value cannot be read.
-func read(config map[string]string) (Settings, []*Problem) {
+func read(config map[string]string) (Settings, []*SettingError) {
 	var s Settings
-	var problems []*Problem
+	var problems []*SettingError
 	given := make(map[string]string)
 	for k, v := range config {
 		if name, ours := strings.CutPrefix(k, prefix); ours {
@@ -61,13 +61,13 @@ func read(config map[string]string) (Settings, []*Problem) {
 			continue
 		}
 		if want := k.read(&s, v); want != "" {
-			problems = append(problems, &Problem{k.name, v, want})
+			problems = append(problems, &SettingError{k.name, v, want})
 		}
 	}
 	s.fill(given)
 	for name, v := range given {
 		if indexOf(names, name) < 0 {
-			problems = append(problems, &Problem{name, v, unknownKey(name, names)})
+			problems = append(problems, &SettingError{name, v, unknownKey(name, names)})
 		}
 	}
 	return s, problems

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,8 +27,8 @@ func writeKubeconfig(t *testing.T, text string) string {
 
 func with(pairs ...string) map[string]string {
 	m := map[string]string{}
-	for i := 0; i < len(pairs); i += 2 {
-		m[prefix+pairs[i]] = pairs[i+1]
+	for pair := range slices.Chunk(pairs, 2) {
+		m[prefix+pair[0]] = pair[1]
 	}
 	return m
 }
@@ -70,7 +71,7 @@ func TestParseRefuses(t *testing.T) {
 		{"existing by node port with no address", with("provider", "existing", "kubeconfig", path, "serviceType", "NodePort"), []string{`rollproof:url: ""`, "30080"}},
 		{"gke without a project", with("provider", "gke"), []string{`rollproof:gkeProject: ""`, "provider is gke"}},
 		{"gke with min over max", with("provider", "gke", "gkeProject", "p", "gkeMinNodes", "5"), []string{`rollproof:gkeMinNodes: "5"`, "gkeMaxNodes, which is 3"}},
-		{"everything at once", with("minReplicas", "1", "drainDelay", "x", "nmae", "y"), []string{"drainDelay", "minReplicas", "nmae", "did you mean rollproof:name?"}},
+		{"everything at once", with("minReplicas", "1", "drainDelay", "x", "portt", "y"), []string{"drainDelay", "minReplicas", "portt", "did you mean rollproof:port?"}},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {

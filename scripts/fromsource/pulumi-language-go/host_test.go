@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -57,8 +58,7 @@ func serve(t *testing.T) (pulumirpc.LanguageRuntimeClient, *output) {
 	t.Cleanup(func() {
 		cancel()
 		close(stop)
-		<-server.Done
-		if err := conn.Close(); err != nil {
+		if err := errors.Join(<-server.Done, conn.Close()); err != nil {
 			t.Error(err)
 		}
 	})
