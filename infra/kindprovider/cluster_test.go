@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	p "github.com/pulumi/pulumi-go-provider"
@@ -223,6 +224,22 @@ func TestClusterCreationThatIsCancelledCleansUp(t *testing.T) {
 	}()
 	_, err := serve(t, ctx, m).Create(p.CreateRequest{Urn: clusterURN, Properties: clusterInputs(nil)})
 	wantError(t, err, `cluster "c"`, context.Canceled.Error())
+	if _, ok, _ := m.Owners.Get("c"); ok || len(f.clusters) != 0 {
+		t.Errorf("left: %v, record %v", f.clusters, ok)
+	}
+}
+
+func TestClusterNodesThatComeLateAreRemovedToo(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	f.late = 10 * time.Millisecond
+	m := f.machine(t)
+	m.Settle = 500 * time.Millisecond
+	_, err := serve(t, t.Context(), m).Create(p.CreateRequest{Urn: clusterURN, Properties: clusterInputs(nil)})
+	wantError(t, err, "docker run: interrupted")
+	if f.made != 1 {
+		t.Fatalf("%d clusters were made, want the late one", f.made)
+	}
 	if _, ok, _ := m.Owners.Get("c"); ok || len(f.clusters) != 0 {
 		t.Errorf("left: %v, record %v", f.clusters, ok)
 	}

@@ -57,7 +57,7 @@ func (c *Cluster) Create(ctx context.Context, req infer.CreateRequest[ClusterArg
 		err = c.m.Owners.Put(args.Name, begun)
 	}
 	if err != nil {
-		return resp, errors.Join(fmt.Errorf("create cluster %q: %w", args.Name, err), c.remove(args.Name))
+		return resp, errors.Join(fmt.Errorf("create cluster %q: %w", args.Name, err), c.sweep(args.Name))
 	}
 	return resp, nil
 }
@@ -108,6 +108,30 @@ func (c *Cluster) drain(name string, made <-chan error) error {
 		case <-time.After(c.m.Poll):
 		}
 	}
+}
+
+// sweep removes what a creation that failed made, also what comes late: where
+// Ctrl-C reaches kind's `docker run` first, it ends and is reported as failed
+// while Docker's daemon is still making the container that it asked for.
+func (c *Cluster) sweep(name string) error {
+	if err := c.m.Kind.Delete(name); err != nil {
+		return fmt.Errorf("clean up after it: %w", err)
+	}
+	limit := time.Now().Add(cleanupLimit)
+	for quiet := time.Now(); time.Since(quiet) < c.m.Settle; time.Sleep(c.m.Poll) {
+		nodes, err := c.m.Kind.Nodes(name)
+		if err == nil && len(nodes) > 0 {
+			err = c.m.Kind.Delete(name)
+			quiet = time.Now()
+		}
+		if err == nil && time.Now().After(limit) {
+			err = fmt.Errorf("nodes still appear after %s", cleanupLimit)
+		}
+		if err != nil {
+			return fmt.Errorf("clean up after it: %w", err)
+		}
+	}
+	return c.m.Owners.Drop(name)
 }
 
 // remove takes away what a failed creation left. What it cannot take away

@@ -29,6 +29,7 @@ type fakeMachine struct {
 	images   map[string]string          // in Docker: reference to ID
 	loaded   map[string]map[string]bool // on nodes: node to full names
 	ports    map[int]string             // who holds a port, outside Docker
+	late     time.Duration              // Create fails, and a node appears that much later
 	hold     chan struct{}              // Create waits for it, if not nil, or for its cluster's deletion
 	entered  chan struct{}              // closed when Create waits
 }
@@ -64,6 +65,15 @@ func (f *fakeMachine) Nodes(name string) ([]string, error) {
 func (f *fakeMachine) Create(config *v1alpha4.Cluster, _ log.Logger) error {
 	f.mu.Lock()
 	f.configs = append(f.configs, config)
+	if f.late > 0 {
+		defer f.mu.Unlock()
+		time.AfterFunc(f.late, func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.add(config.Name, 0)
+		})
+		return errors.New("docker run: interrupted")
+	}
 	f.add(config.Name, len(config.Nodes)-1)
 	hold := f.hold
 	f.mu.Unlock()
@@ -178,6 +188,7 @@ func (f *fakeMachine) machine(t *testing.T) *Machine {
 		PortHolder: func(port int) (string, error) { return f.ports[port], nil },
 		Home:       "here",
 		Poll:       time.Millisecond,
+		Settle:     50 * time.Millisecond,
 	}
 }
 

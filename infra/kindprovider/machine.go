@@ -26,6 +26,7 @@ func NewMachine() (*Machine, error) {
 		PortHolder: portHolder,
 		Home:       home(dir, os.Getenv("PULUMI_BACKEND_URL")),
 		Poll:       time.Second,
+		Settle:     5 * time.Second,
 	}, nil
 }
 

@@ -37,6 +37,9 @@ type Machine struct {
 	Home string
 	// Poll is how often a wait looks again.
 	Poll time.Duration
+	// Settle is how long no node must have appeared before a creation that
+	// failed is taken to have ended.
+	Settle time.Duration
 }
 
 // New makes the provider for a machine.
