@@ -67,8 +67,9 @@ e2e: setup bin/loadtest ## the tests that need the cluster
 
 .PHONY: lint
 lint: ## gofmt, go vet and golangci-lint
-	@lint=$$($(SETUP) lint-path); $$lint run ./...; cd infra/kindprovider; $$lint run ./...
-	@cd scripts/fromsource/pulumi-language-go; $$($(SETUP) --root ../../.. lint-path) run ./...
+	@lint=$$($(SETUP) lint-path); for module in . infra/kindprovider scripts/fromsource/pulumi-language-go; do \
+		(cd $$module && $$lint run ./...); \
+	done
 
 .PHONY: fmt
 fmt: ## format the Go files
