@@ -46,12 +46,11 @@ func (s *Setup) Doctor(ctx context.Context) []Finding {
 		add("cgroups", true, "version 1: the kubelets of a cluster made here are told to accept it", "")
 	}
 
-	add("pulumi "+s.Versions["PULUMI"], s.hasTool(ctx, "pulumi", "PULUMI", s.pulumiModule()) || prints(ctx, s.Versions["PULUMI"], "pulumi", "version"), "present", "download it, or build it from its Go module (about 3 min)")
-	add("its Kubernetes provider "+s.Versions["PULUMI_KUBERNETES"], s.hasTool(ctx, "pulumi-resource-kubernetes", "PULUMI_KUBERNETES", s.providerModule()), "present", "download it, or build it from its Go module (about 8 min)")
+	add("pulumi "+s.Versions["PULUMI"], s.hasTool("pulumi", "PULUMI", s.pulumiModule()) || prints(ctx, s.Versions["PULUMI"], "pulumi", "version"), "present", "download it, or build it from its Go module (about 3 min)")
+	add("its Kubernetes provider "+s.Versions["PULUMI_KUBERNETES"], s.hasTool("pulumi-resource-kubernetes", "PULUMI_KUBERNETES", s.providerModule()), "present", "download it, or build it from its Go module (about 8 min)")
 	if docker {
 		key, err := s.nodeImageKey()
-		id := s.imageID(ctx, s.NodeImage())
-		ok := err == nil && id != "" && (s.imageLabel(ctx, s.NodeImage()) == key || id == s.imageID(ctx, s.Versions["NODE_IMAGE"]))
+		ok := err == nil && s.current(ctx, s.NodeImage(), key, s.Versions["NODE_IMAGE"])
 		add("node image "+s.NodeImage(), ok, "present", "pull "+s.Versions["NODE_IMAGE"]+", or build it from Debian packages and Go modules (about 17 min)")
 		add("image "+s.MetricsImage(), s.imageID(ctx, s.MetricsImage()) != "", "present", "pull it, or build it from its Go module (about 3 min)")
 		for _, v := range ServerVersions {
@@ -62,7 +61,7 @@ func (s *Setup) Doctor(ctx context.Context) []Finding {
 	return f
 }
 
-func (s *Setup) hasTool(_ context.Context, name, version string, m Module) bool {
+func (s *Setup) hasTool(name, version string, m Module) bool {
 	if _, ok := s.Cache.Has(name+"-downloaded", s.Versions[version]); ok {
 		return true
 	}

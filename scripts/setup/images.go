@@ -62,6 +62,13 @@ func (s *Setup) imageLabel(ctx context.Context, image string) string {
 	return s.inspect(ctx, image, `{{index .Config.Labels "`+keyLabel+`"}}`)
 }
 
+// current says whether an image is the one that was built from what key
+// stands for, or the published one under our name.
+func (s *Setup) current(ctx context.Context, image, key, published string) bool {
+	id := s.imageID(ctx, image)
+	return id != "" && (s.imageLabel(ctx, image) == key || id == s.imageID(ctx, published))
+}
+
 func (s *Setup) inspect(ctx context.Context, image, format string) string {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -89,7 +96,7 @@ func (s *Setup) EnsureMetricsImage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if id := s.imageID(ctx, s.MetricsImage()); id != "" && (s.imageLabel(ctx, s.MetricsImage()) == key || id == s.imageID(ctx, published)) {
+	if s.current(ctx, s.MetricsImage(), key, published) {
 		return nil
 	}
 	if s.pull(ctx, published, s.MetricsImage()) {

@@ -47,12 +47,8 @@ func (s *Setup) EnsureNodeImage(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	if s.imageID(ctx, s.NodeImage()) != "" {
-		if has := s.imageLabel(ctx, s.NodeImage()); has == key {
-			return nil
-		} else if pulled := s.imageID(ctx, s.Versions["NODE_IMAGE"]); pulled != "" && pulled == s.imageID(ctx, s.NodeImage()) {
-			return nil
-		}
+	if s.current(ctx, s.NodeImage(), key, s.Versions["NODE_IMAGE"]) {
+		return nil
 	}
 	if s.pull(ctx, s.Versions["NODE_IMAGE"], s.NodeImage()) {
 		return nil
