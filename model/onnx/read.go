@@ -1,7 +1,12 @@
 // Package onnx reads ONNX files into models: it parses the protobuf itself, within
-// limits, follows the graph from the input to the outputs, and compiles the one
-// ensemble it finds to model/tree. What it does not know it refuses when reading, by
-// name, never when predicting. It opens one file and does no other I/O.
+// limits, and compiles the graph from the inputs to the outputs to a program of
+// kernels, one an operator; ensembles of trees become those of model/tree. What it does
+// not know it refuses when reading, by name, never when predicting. Operators do what
+// the specification says (https://onnx.ai/onnx/operators/), and what ONNX Runtime does
+// where that is silent. It opens one file and does no other I/O.
+//
+// The protocols have no maps: what ZipMap would make one of is served as the tensor
+// that goes into it, whose column i belongs to the ith class label.
 package onnx
 
 import (
@@ -13,20 +18,14 @@ import (
 	"rollproof/model"
 )
 
-// MaxBytes is the largest file that is read: 256 MiB, some ten million tree nodes.
-const MaxBytes = 256 << 20
+// MaxBytes is the largest file that is read: 1 GiB, some twenty million tree nodes.
+const MaxBytes = 1 << 30
 
 // ErrUnsupported says that a file is ONNX but holds something that is not served.
 var ErrUnsupported = errors.New("not supported")
 
 // ErrInvalid says that a file is ONNX but contradicts itself.
 var ErrInvalid = errors.New("invalid")
-
-// The data types of TensorProto that are served.
-const (
-	elementFloat = 1
-	elementInt64 = 7
-)
 
 // ReadFile reads the model in the file of that path.
 func ReadFile(path string) (*model.Artifact, error) {
@@ -71,9 +70,8 @@ func Read(data []byte) (*model.Artifact, error) {
 		return nil, fmt.Errorf("no graph in it: %w", errWire)
 	case m.functions > 0:
 		return nil, fmt.Errorf("%d functions of its own: %w", m.functions, ErrUnsupported)
-	case m.graph.initializers > 0:
-		return nil, fmt.Errorf("graph %q has %d initializers, want none beside a tree ensemble: %w",
-			m.graph.name, m.graph.initializers, ErrUnsupported)
+	case m.graph.sparse > 0:
+		return nil, fmt.Errorf("graph %q has %d sparse initializers: %w", m.graph.name, m.graph.sparse, ErrUnsupported)
 	}
 	return m.compile()
 }

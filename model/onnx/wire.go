@@ -25,35 +25,44 @@ type field struct {
 // costs is bounded by its length.
 func fields(message []byte, each func(field) error) error {
 	for len(message) > 0 {
-		number, kind, n := protowire.ConsumeTag(message)
-		if n < 0 {
-			return fmt.Errorf("%w: %w", errWire, protowire.ParseError(n))
+		f, rest, err := nextField(message)
+		if err == nil {
+			err = each(f)
 		}
-		message = message[n:]
-		f := field{number: number, kind: kind}
-		switch kind {
-		case protowire.VarintType:
-			f.varint, n = protowire.ConsumeVarint(message)
-		case protowire.Fixed32Type:
-			var v uint32
-			v, n = protowire.ConsumeFixed32(message)
-			f.varint = uint64(v)
-		case protowire.Fixed64Type:
-			f.varint, n = protowire.ConsumeFixed64(message)
-		case protowire.BytesType:
-			f.bytes, n = protowire.ConsumeBytes(message)
-		default:
-			n = protowire.ConsumeFieldValue(number, kind, message)
-		}
-		if n < 0 {
-			return fmt.Errorf("%w: field %d: %w", errWire, number, protowire.ParseError(n))
-		}
-		message = message[n:]
-		if err := each(f); err != nil {
+		if err != nil {
 			return err
 		}
+		message = rest
 	}
 	return nil
+}
+
+// nextField returns the first field of a message, and what follows it.
+func nextField(message []byte) (f field, rest []byte, err error) {
+	number, kind, n := protowire.ConsumeTag(message)
+	if n < 0 {
+		return f, nil, fmt.Errorf("%w: %w", errWire, protowire.ParseError(n))
+	}
+	message = message[n:]
+	f = field{number: number, kind: kind}
+	switch kind {
+	case protowire.VarintType:
+		f.varint, n = protowire.ConsumeVarint(message)
+	case protowire.Fixed32Type:
+		var v uint32
+		v, n = protowire.ConsumeFixed32(message)
+		f.varint = uint64(v)
+	case protowire.Fixed64Type:
+		f.varint, n = protowire.ConsumeFixed64(message)
+	case protowire.BytesType:
+		f.bytes, n = protowire.ConsumeBytes(message)
+	default:
+		n = protowire.ConsumeFieldValue(number, kind, message)
+	}
+	if n < 0 {
+		return f, nil, fmt.Errorf("%w: field %d: %w", errWire, number, protowire.ParseError(n))
+	}
+	return f, message[n:], nil
 }
 
 // wrongKind reports a field whose wire type is not the one that ONNX gives it.
@@ -85,6 +94,14 @@ func (f field) integer() (int64, error) {
 	return int64(f.varint), nil
 }
 
+// float returns a float.
+func (f field) float() (float32, error) {
+	if f.kind != protowire.Fixed32Type {
+		return 0, f.wrongKind("a float")
+	}
+	return math.Float32frombits(uint32(f.varint)), nil
+}
+
 // appendIntegers adds a repeated int64, packed or not, to list.
 func (f field) appendIntegers(list []int64) ([]int64, error) {
 	if f.kind != protowire.BytesType {
@@ -112,6 +129,21 @@ func (f field) appendFloats(list []float32) ([]float32, error) {
 	for rest := f.bytes; len(rest) > 0; rest = rest[4:] {
 		v, _ := protowire.ConsumeFixed32(rest) // four bytes are there
 		list = append(list, math.Float32frombits(v))
+	}
+	return list, nil
+}
+
+// appendDoubles adds a repeated double, packed or not, to list.
+func (f field) appendDoubles(list []float64) ([]float64, error) {
+	if f.kind == protowire.Fixed64Type {
+		return append(list, math.Float64frombits(f.varint)), nil
+	}
+	if f.kind != protowire.BytesType || len(f.bytes)%8 != 0 {
+		return nil, f.wrongKind("doubles")
+	}
+	for rest := f.bytes; len(rest) > 0; rest = rest[8:] {
+		v, _ := protowire.ConsumeFixed64(rest) // eight bytes are there
+		list = append(list, math.Float64frombits(v))
 	}
 	return list, nil
 }

@@ -1,6 +1,3 @@
-// Package tree evaluates ensembles of decision trees. Every format's reader compiles
-// to the one layout here: flat arrays of 16-byte nodes. It knows no file format and
-// does no I/O.
 package tree
 
 import (
@@ -9,102 +6,120 @@ import (
 	"math"
 )
 
-// Node is one split. A row goes to Left if its Feature is <= Threshold, both as
-// float32, and to Right otherwise; NaN goes Right. A child >= 0 is an index into
-// Ensemble.Nodes, a child < 0 is the leaf with the index ^child.
-type Node struct {
-	Threshold   float32
-	Feature     uint32
-	Left, Right int32
-}
-
-// Weight is what a leaf adds to the score of one class.
-type Weight struct {
-	Value float64
-	Class uint32
-}
-
-// Transform is what becomes of the summed scores of a row.
-type Transform uint8
+// Test is how a split decides.
+type Test uint8
 
 const (
-	// None leaves the scores: they are the probabilities already (a random forest).
-	None Transform = iota
-	// Logistic takes the logistic function of each score on its own (boosting, two classes).
-	Logistic
-	// Softmax is taken over all scores (boosting, more classes).
-	Softmax
+	// LessEqual sends a row left if its value is <= the threshold.
+	LessEqual Test = iota
+	// Less sends a row left if its value is < the threshold.
+	Less
+	// Equal sends a row left if its value is the threshold.
+	Equal
+	// Member sends a row left if its value, cut to a whole number, is in the split's
+	// set; a value below 0 or beyond the set goes right.
+	Member
+)
+
+// Split is one decision. For >, >= and != a reader swaps the children.
+type Split struct {
+	// Threshold of the tests but Member. Rows of float32 are compared as if both were
+	// float64, which is exact.
+	Threshold float64
+	// Feature is the column whose value is tested.
+	Feature uint32
+	// Left and Right: a child >= 0 is an index into Ensemble.Splits, above the
+	// split's own, a child < 0 is the leaf with the index ^child.
+	Left, Right int32
+	// Test is how the value is tested.
+	Test Test
+	// MissingLeft is where NaN goes: true left, false right.
+	MissingLeft bool
+	// ZeroMissing sends what is within float32's 1e-35 of zero where NaN goes
+	// (LightGBM).
+	ZeroMissing bool
+	// Unsigned makes every value below 0 no member, those between -1 and 0, too, which
+	// are cut to 0 (XGBoost).
+	Unsigned bool
+	// Set and SetWords are a Member split's set: bit k%32 of
+	// Ensemble.Sets[Set+k/32] says whether k is in it, for k below 32*SetWords.
+	Set, SetWords uint32
+}
+
+// Weight is what a leaf gives to one score.
+type Weight struct {
+	Value float64
+	Score uint32
+}
+
+// Aggregate is how a score is made of the weights of the leaves a row falls into.
+type Aggregate uint8
+
+// The aggregates. Of Min and Max a score that gets no weight is 0.
+const (
+	Sum Aggregate = iota
+	Min
+	Max
 )
 
 // Ensemble is a forest as a reader hands it over. Compile checks it.
 type Ensemble struct {
-	// Columns is the width of a row; every Node's Feature is below it.
+	// Columns is the width of a row; every Split's Feature is below it.
 	Columns int
-	// Labels holds one label a class, in the order of the probabilities.
-	Labels []int64
-	// Scores is the number of sums: len(Labels), or 1 where two classes share one
-	// sum, which then speaks for the second class.
+	// Scores is the number of scores a row gets, 1 or more.
 	Scores int
-	// Base is added to the sums: empty, or Scores values.
+	// Aggregate of the weights.
+	Aggregate Aggregate
+	// Divisor divides the aggregate before Base is added; 0 is 1.
+	Divisor float64
+	// Base is added to the scores: empty, or Scores values.
 	Base []float64
-	// Transform of the sums.
-	Transform Transform
+	// BaseLast adds Base behind the weights; else sums begin with it. It matters to
+	// the last digits only.
+	BaseLast bool
+	// Float32 rounds a sum to float32 after each addition, as XGBoost and ONNX Runtime
+	// do; else sums are float64, in the order of the trees either way.
+	Float32 bool
 	// Roots of the trees, in the order in which their weights are added. A root
-	// >= 0 is a node, a root < 0 a leaf (a tree that never splits).
+	// >= 0 is a split, a root < 0 a leaf (a tree that never splits).
 	Roots []int32
-	// Nodes of all trees. A child's index is above its parent's.
-	Nodes []Node
+	// Splits of all trees.
+	Splits []Split
 	// Leaves: leaf i has Weights[Leaves[i]:Leaves[i+1]].
 	Leaves []uint32
 	// Weights of all leaves.
 	Weights []Weight
+	// Sets of all Member splits.
+	Sets []uint32
 }
 
 // ErrEnsemble says that an ensemble is not one that can be evaluated.
 var ErrEnsemble = errors.New("not a valid tree ensemble")
 
-// Compile checks the ensemble, so that evaluating it needs no checks, and returns the
-// evaluator. The ensemble must not be changed afterwards.
-func Compile(e Ensemble) (*Evaluator, error) {
-	if err := e.check(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEnsemble, err)
-	}
-	base := e.Base
-	if len(base) == 0 {
-		base = make([]float64, e.Scores)
-	}
-	v := &Evaluator{Ensemble: e, base: base}
-	if e.Scores == 1 {
-		// One weight a leaf is the common case by far; its sum needs no inner loop.
-		v.single = make([]float64, len(e.Leaves)-1)
-		for i := range v.single {
-			for _, w := range e.Weights[e.Leaves[i]:e.Leaves[i+1]] {
-				v.single[i] += w.Value
-			}
-		}
-	}
-	return v, nil
-}
+const (
+	// MaxColumns bounds the width of a row.
+	MaxColumns = 1 << 20
+	// MaxScores bounds the scores of a row.
+	MaxScores = 1 << 12
+)
 
 // check returns the first thing that is wrong.
 func (e *Ensemble) check() error {
 	switch {
-	case e.Columns < 1:
-		return fmt.Errorf("%d columns, want 1 or more", e.Columns)
-	case len(e.Labels) < 2 || len(e.Labels) > MaxClasses:
-		return fmt.Errorf("%d class labels, want 2 to %d", len(e.Labels), MaxClasses)
-	case e.Scores != len(e.Labels) && (e.Scores != 1 || len(e.Labels) != 2):
-		return fmt.Errorf("%d scores for %d classes", e.Scores, len(e.Labels))
+	case e.Columns < 1 || e.Columns > MaxColumns:
+		return fmt.Errorf("%d columns, want 1 to %d", e.Columns, MaxColumns)
+	case e.Scores < 1 || e.Scores > MaxScores:
+		return fmt.Errorf("%d scores, want 1 to %d", e.Scores, MaxScores)
+	case e.Aggregate > Max:
+		return fmt.Errorf("unknown aggregate %d", e.Aggregate)
 	case len(e.Base) != 0 && len(e.Base) != e.Scores:
 		return fmt.Errorf("%d base values for %d scores", len(e.Base), e.Scores)
-	case e.Transform > Softmax:
-		return fmt.Errorf("unknown transform %d", e.Transform)
-	case e.Transform == Softmax && e.Scores == 1:
-		return errors.New("softmax of a single score")
+	case e.Divisor != e.Divisor || e.Divisor < 0 || math.IsInf(e.Divisor, 0):
+		return fmt.Errorf("divisor %v, want 0 or a number above it", e.Divisor)
 	case len(e.Roots) == 0:
 		return errors.New("no trees")
-	case len(e.Nodes) > math.MaxInt32 || len(e.Leaves) > math.MaxInt32 || len(e.Weights) > math.MaxInt32:
-		return fmt.Errorf("%d nodes, %d leaves, %d weights: too many", len(e.Nodes), len(e.Leaves), len(e.Weights))
+	case len(e.Splits) > math.MaxInt32 || len(e.Leaves) > math.MaxInt32 || len(e.Weights) > math.MaxInt32:
+		return fmt.Errorf("%d splits, %d leaves, %d weights: too many", len(e.Splits), len(e.Leaves), len(e.Weights))
 	case len(e.Leaves) < 2:
 		return errors.New("no leaves")
 	}
@@ -113,42 +128,47 @@ func (e *Ensemble) check() error {
 			return fmt.Errorf("base value %d is %v", i, b)
 		}
 	}
-	if err := e.checkNodes(); err != nil {
+	if err := e.checkSplits(); err != nil {
 		return err
 	}
 	return e.checkLeaves()
 }
 
-// checkNodes makes sure that every walk ends: children come after their parents.
-func (e *Ensemble) checkNodes() error {
+// checkSplits makes sure that every walk ends: children come after their parents.
+func (e *Ensemble) checkSplits() error {
 	leaves := len(e.Leaves) - 1
 	inRange := func(ref int32, above int) bool {
 		if ref < 0 {
 			return int(^ref) < leaves
 		}
-		return int(ref) > above && int(ref) < len(e.Nodes)
+		return int(ref) > above && int(ref) < len(e.Splits)
 	}
 	for i, r := range e.Roots {
 		if !inRange(r, -1) {
 			return fmt.Errorf("root of tree %d is %d, out of range", i, r)
 		}
 	}
-	for i, n := range e.Nodes {
+	for i := range e.Splits {
+		s := &e.Splits[i]
 		switch {
-		case uint64(n.Feature) >= uint64(e.Columns):
-			return fmt.Errorf("node %d compares column %d of %d", i, n.Feature, e.Columns)
-		case n.Threshold != n.Threshold:
-			return fmt.Errorf("node %d has the threshold NaN", i)
-		case !inRange(n.Left, i):
-			return fmt.Errorf("node %d has the left child %d, out of range", i, n.Left)
-		case !inRange(n.Right, i):
-			return fmt.Errorf("node %d has the right child %d, out of range", i, n.Right)
+		case uint64(s.Feature) >= uint64(e.Columns):
+			return fmt.Errorf("split %d tests column %d of %d", i, s.Feature, e.Columns)
+		case s.Test > Member:
+			return fmt.Errorf("split %d has the unknown test %d", i, s.Test)
+		case s.Threshold != s.Threshold:
+			return fmt.Errorf("split %d has the threshold NaN", i)
+		case s.Test == Member && uint64(s.Set)+uint64(s.SetWords) > uint64(len(e.Sets)):
+			return fmt.Errorf("split %d has a set beyond the sets", i)
+		case !inRange(s.Left, i):
+			return fmt.Errorf("split %d has the left child %d, out of range", i, s.Left)
+		case !inRange(s.Right, i):
+			return fmt.Errorf("split %d has the right child %d, out of range", i, s.Right)
 		}
 	}
 	return nil
 }
 
-// checkLeaves makes sure that Leaves partitions Weights, and of the classes.
+// checkLeaves makes sure that Leaves partitions Weights, and of the scores.
 func (e *Ensemble) checkLeaves() error {
 	if e.Leaves[0] != 0 || int(e.Leaves[len(e.Leaves)-1]) != len(e.Weights) {
 		return errors.New("leaves do not cover the weights")
@@ -159,8 +179,8 @@ func (e *Ensemble) checkLeaves() error {
 		}
 	}
 	for i, w := range e.Weights {
-		if int(w.Class) >= e.Scores {
-			return fmt.Errorf("weight %d is for score %d of %d", i, w.Class, e.Scores)
+		if int(w.Score) >= e.Scores {
+			return fmt.Errorf("weight %d is for score %d of %d", i, w.Score, e.Scores)
 		}
 		if math.IsNaN(w.Value) || math.IsInf(w.Value, 0) {
 			return fmt.Errorf("weight %d is %v", i, w.Value)

@@ -1,141 +1,145 @@
 package tree
 
 import (
+	"errors"
+	"fmt"
 	"math"
+	"sync"
+	"unsafe"
 
 	"rollproof/model"
 )
 
-// Evaluator predicts with a checked Ensemble. It holds no state between calls and may
-// be used by many goroutines.
-type Evaluator struct {
+// Float is the element type of rows. Which one an ensemble is compiled for is how
+// exactly its inputs are compared: float32 as XGBoost and ONNX's float inputs are,
+// float64 as LightGBM's.
+type Float interface{ float32 | float64 }
+
+// Evaluator computes the scores of rows by a checked Ensemble. It holds no state
+// between calls and may be used by many goroutines.
+type Evaluator[F Float] struct {
+	// Ensemble is what was compiled, without its trees.
 	Ensemble
-	base []float64
-	// single holds each leaf's weight where Scores is 1, and is nil otherwise.
-	single []float64
+	layout layout
+	payout payout
+	// load fills in a row's keys.
+	load func(keys []int32, stride int, row []F)
+	// summary has the counts and the memory.
+	summary model.Summary
+	pool    sync.Pool // of *scratch
 }
 
-// MaxClasses is the largest number of classes that Compile takes: a row's sums are
-// kept on the stack.
-const MaxClasses = 64
+// ErrBuffer says that a buffer handed to Scores has the wrong length.
+var ErrBuffer = errors.New("buffer has the wrong length")
 
-// Columns is the width of a row.
-func (v *Evaluator) Columns() int { return v.Ensemble.Columns }
-
-// Classes is the number of classes, two or more.
-func (v *Evaluator) Classes() int { return len(v.Labels) }
-
-// Predict fills labels and probabilities for len(labels) rows; see model.Classifier.
-// Weights are added in float64 in the order of the trees, as scikit-learn adds them.
-// Of equal scores the first class wins.
-func (v *Evaluator) Predict(rows []float32, labels []int64, probabilities []float32) error {
-	columns, classes := v.Ensemble.Columns, len(v.Labels)
-	if err := model.CheckBuffers(rows, labels, probabilities, columns, classes); err != nil {
-		return err
+// Compile checks the ensemble, so that evaluating it needs no checks, and returns the
+// evaluator. The evaluator may keep the ensemble's lists, which must not be changed
+// afterwards. Time and memory are a multiple of the ensemble's size.
+func Compile[F Float](e Ensemble) (*Evaluator[F], error) {
+	if err := e.check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrEnsemble, err)
 	}
-	if v.single != nil {
-		for i := range labels {
-			score := v.sum(rows[i*columns : (i+1)*columns])
-			labels[i] = v.binary(score, probabilities[i*2:i*2+2])
+	if e.Divisor == 0 {
+		e.Divisor = 1
+	}
+	v := &Evaluator[F]{Ensemble: e}
+	v.Roots, v.Splits, v.Leaves, v.Weights, v.Sets = nil, nil, nil, nil, nil
+	numbers := v.layout.number(e.Splits)
+	var keys []int32
+	switch v := any(v).(type) {
+	case *Evaluator[float32]:
+		keys = v.layout.keys32(e.Splits, numbers)
+		v.load = v.layout.load32
+	case *Evaluator[float64]:
+		keys = v.layout.keys64(e.Splits, numbers)
+		v.load = v.layout.load64
+	}
+	s := survey(&e)
+	var payload func(int32) int32
+	v.payout, payload = choose(&e, s)
+	v.layout.build(&e, s, numbers, keys, payload)
+	v.summarise(&e, s)
+	return v, nil
+}
+
+// start sets scores to what they are before the first tree.
+func (v *Evaluator[F]) start(scores []float64) {
+	first := 0.0
+	switch {
+	case v.Aggregate == Min:
+		first = math.Inf(1)
+	case v.Aggregate == Max:
+		first = math.Inf(-1)
+	case !v.BaseLast && len(v.Base) > 0:
+		for i := 0; i < len(scores); i += copy(scores[i:], v.Base) {
 		}
-		return nil
+		return
 	}
-	var buffer [MaxClasses]float64
-	scores := buffer[:classes]
-	for i := range labels {
-		copy(scores, v.base)
-		v.sums(rows[i*columns:(i+1)*columns], scores)
-		labels[i] = v.many(scores, probabilities[i*classes:(i+1)*classes])
-	}
-	return nil
-}
-
-// leaf walks one tree and returns the index of the leaf the row falls into.
-func (v *Evaluator) leaf(root int32, row []float32) int32 {
-	nodes := v.Nodes
-	at := root
-	for at >= 0 {
-		n := &nodes[at]
-		next := n.Right
-		if row[n.Feature] <= n.Threshold {
-			next = n.Left
-		}
-		at = next
-	}
-	return ^at
-}
-
-// sum is the one score of a row: base value plus one weight a tree.
-func (v *Evaluator) sum(row []float32) float64 {
-	score := v.base[0]
-	single := v.single
-	for _, root := range v.Roots {
-		score += single[v.leaf(root, row)]
-	}
-	return score
-}
-
-// sums adds the weights of a row's leaves to the scores of their classes.
-func (v *Evaluator) sums(row []float32, scores []float64) {
-	for _, root := range v.Roots {
-		l := v.leaf(root, row)
-		for _, w := range v.Weights[v.Leaves[l]:v.Leaves[l+1]] {
-			scores[w.Class] += w.Value
-		}
+	for i := range scores {
+		scores[i] = first
 	}
 }
 
-// binary turns a single score into two probabilities and a label.
-func (v *Evaluator) binary(score float64, probabilities []float32) int64 {
-	half := 0.5
-	p0, p1 := 1-score, score
-	if v.Transform == Logistic {
-		// Each from its own side: 1-p1 would lose the digits of a small p0.
-		half = 0
-		p0, p1 = logistic(-score), logistic(score)
-	}
-	probabilities[0], probabilities[1] = float32(p0), float32(p1)
-	if score > half {
-		return v.Labels[1]
-	}
-	return v.Labels[0]
-}
-
-// many turns one score a class into probabilities and a label. It uses scores.
-func (v *Evaluator) many(scores []float64, probabilities []float32) int64 {
-	best := 0
-	for i, s := range scores {
-		if s > scores[best] {
-			best = i
-		}
-	}
-	switch v.Transform {
-	case Softmax:
-		largest, total := scores[best], 0.0
+// finish makes of the aggregates of all trees the scores.
+func (v *Evaluator[F]) finish(scores []float64) {
+	if v.Aggregate != Sum {
 		for i, s := range scores {
-			scores[i] = math.Exp(s - largest)
-			total += scores[i]
-		}
-		for i, s := range scores {
-			probabilities[i] = float32(s / total)
-		}
-	case Logistic:
-		for i, s := range scores {
-			probabilities[i] = float32(logistic(s))
-		}
-	default:
-		for i, s := range scores {
-			probabilities[i] = float32(s)
+			if math.IsInf(s, 0) {
+				scores[i] = 0 // no leaf gave it a weight
+			}
 		}
 	}
-	return v.Labels[best]
+	if v.Divisor != 1 {
+		for i := range scores {
+			scores[i] /= v.Divisor
+		}
+	}
+	if len(v.Base) > 0 && (v.BaseLast || v.Aggregate != Sum) {
+		for i := 0; i < len(scores); i += len(v.Base) {
+			for j, b := range v.Base {
+				scores[i+j] += b
+			}
+		}
+	}
 }
 
-// logistic is 1/(1+e^-x) without overflow: e^-x is taken of |x| only.
-func logistic(x float64) float64 {
-	if x >= 0 {
-		return 1 / (1 + math.Exp(-x))
+// Summarise adds the ensemble's counts, and the memory held for it, to a summary.
+func (v *Evaluator[F]) Summarise(s *model.Summary) {
+	s.Trees += v.summary.Trees
+	s.Splits += v.summary.Splits
+	s.Leaves += v.summary.Leaves
+	s.Depth = max(s.Depth, v.summary.Depth)
+	s.Bytes += v.summary.Bytes
+}
+
+// summarise fills the summary.
+func (v *Evaluator[F]) summarise(e *Ensemble, s *shape) {
+	l, p := &v.layout, &v.payout
+	deepest := int32(0)
+	for _, root := range e.Roots {
+		depth, _, _ := s.of(e, root)
+		deepest = max(deepest, depth)
 	}
-	e := math.Exp(x)
-	return e / (1 + e)
+	v.summary = model.Summary{
+		Trees: len(e.Roots), Splits: len(e.Splits), Leaves: len(e.Leaves) - 1, Depth: int(deepest),
+		Bytes: int64(unsafe.Sizeof(*v)) +
+			l.bytes() + p.bytes() + bytes(v.Base),
+	}
+}
+
+// bytes of memory that the layout holds.
+func (l *layout) bytes() int64 {
+	return bytes(l.nodes) + bytes(l.wide) + bytes(l.sure) + bytes(l.specials) + bytes(l.sets) +
+		bytes(l.slots) + bytes(l.cuts) + bytes(l.searches)
+}
+
+// bytes of memory that the payout holds.
+func (p *payout) bytes() int64 {
+	return bytes(p.score) + bytes(p.floats) + bytes(p.doubles) + bytes(p.starts) + bytes(p.weights)
+}
+
+// bytes is the size of a list in memory.
+func bytes[T any](list []T) int64 {
+	var t T
+	return int64(cap(list)) * int64(unsafe.Sizeof(t))
 }

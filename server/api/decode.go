@@ -1,188 +1,180 @@
 package api
 
-import (
-	"fmt"
-	"unicode/utf8"
-
-	"rollproof/model"
-)
-
-// maxTensors bounds how many inputs or outputs a request may name: far more than any
-// model has, so that the error can name the wrong one.
-const maxTensors = 16
-
-// request is an inference request after decoding. It holds on to the body.
-type request struct {
-	// id is the request's id as it stands in the body, quotes included; nil if none.
-	id []byte
-	// rows is how many rows values holds.
-	rows int
-	// values are the rows, row-major.
-	values []float32
-	// label and probabilities say which outputs are wanted.
-	label, probabilities bool
-}
-
 // decoder reads one request for one model.
 type decoder struct {
 	scanner
-	model   *model.Model
+	*request
+	codec   *codec
 	maxRows int
-	request *request
-	inputs  int
+	// body is all of the body, binary what has not been read of the part behind the JSON.
+	body, binary []byte
+	// plain is true for the plain protocol, in which a value needs no array around it
+	// where there is one element.
+	plain bool
+	// common are the request's own parameters, seen says whether they have been read.
+	common parameters
+	seen   bool
+	// scout passes over everything but the request's own parameters.
+	scout bool
 }
 
-// decode reads the body into r, whose values it reuses. Every problem names its path.
-func decode(body []byte, m *model.Model, maxRows int, r *request) *problem {
-	*r = request{values: r.values[:0], label: true, probabilities: true}
-	if !utf8.Valid(body) {
-		return badRequest(reasonInvalidJSON, "the body is not valid UTF-8, want a JSON object")
+// limits bound a request.
+type limits struct{ rows int }
+
+// decodeInference reads a request of the inference protocol into r. The first header
+// bytes of the body are JSON, the rest are binary tensors. Every problem says where.
+func decodeInference(body []byte, header int, c *codec, l limits, r *request) *problem {
+	d := decoder{
+		scanner: scanner{data: body[:header]}, request: r, codec: c, maxRows: l.rows, body: body, binary: body[header:],
 	}
-	d := decoder{scanner: scanner{data: body}, model: m, maxRows: maxRows, request: r}
-	if p := d.top(); p != nil {
+	return d.read(d.inference)
+}
+
+// read reads the request by the given function, and a second time if it turns out that
+// a null was read before the parameters that allow it.
+func (d *decoder) read(by func() *problem) *problem {
+	p := d.once(by)
+	if p != nil && p.null && !d.seen {
+		d.scout = true
+		binary := d.body[len(d.data):]
+		d.at = 0
+		if d.once(by) == nil && d.common.missing {
+			d.scout, d.at, d.binary = false, 0, binary
+			p = d.once(by)
+		}
+	}
+	if p != nil && p.path == "" {
+		p.path = "the body"
+	}
+	return p
+}
+
+// once reads the request by the function, and that nothing is behind it.
+func (d *decoder) once(by func() *problem) *problem {
+	d.reset(d.codec.model)
+	if p := by(); p != nil {
 		return p
 	}
-	if d.peek(); d.at < len(body) {
-		p := d.unexpected("", "nothing behind the JSON object")
-		p.reason = reasonInvalidJSON
-		return p
-	}
-	return nil
+	return d.end()
 }
 
-// object reads an object and calls each with every field, of which no name may come
-// twice; names are those there may be, at most 8. It returns a bit for each name seen.
-func (d *decoder) object(path string, names []string, each func(name string) *problem) (uint8, *problem) {
-	where := path
-	if path != "" {
-		path += "."
-	} else {
-		where = "the body"
-	}
-	if p := d.open('{', where, "a JSON object"); p != nil {
-		return 0, p
-	}
-	seen := uint8(0)
-	for first := true; ; first = false {
-		more, p := d.more('}', first, where)
-		if p != nil || !more {
-			return seen, p
-		}
-		name, p := d.key(where)
-		if p != nil {
-			return 0, p
-		}
-		bit := uint8(0)
-		for i, n := range names {
-			if n == name {
-				bit = 1 << i
-			}
-		}
-		switch {
-		case bit == 0:
-			return 0, badRequest(reasonUnknownField, "%s%s: no such field, want one of %q", path, name, names)
-		case seen&bit != 0:
-			return 0, badRequest(reasonDuplicateField, "%s%s: given twice", path, name)
-		}
-		seen |= bit
-		if p := each(name); p != nil {
-			return 0, p
-		}
-	}
-}
-
+// The fields of the inference protocol. A client's library may send the model's name
+// and version too, which the path decides.
 var (
-	requestFields = []string{"id", "inputs", "outputs", "parameters"}
+	requestFields = []string{"id", "inputs", "outputs", "parameters", "model_name", "model_version"}
 	inputFields   = []string{"name", "shape", "datatype", "data", "parameters"}
 	outputFields  = []string{"name", "parameters"}
 )
 
-// top reads the request object.
-func (d *decoder) top() *problem {
-	_, p := d.object("", requestFields, func(name string) (p *problem) {
-		switch name {
-		case "id":
-			var escaped bool
-			d.request.id, escaped, p = d.raw("id")
-			if p == nil && escaped { // checks the escapes
-				d.at -= len(d.request.id)
-				_, p = d.text("id")
-			}
-		case "inputs":
-			p = d.list("inputs", d.input)
-		case "outputs":
-			d.request.label, d.request.probabilities = false, false
-			p = d.list("outputs", d.output)
-			if p == nil && !d.request.label && !d.request.probabilities {
-				d.request.label, d.request.probabilities = true, true // none named: all
-			}
-		case "parameters":
-			p = d.parameters("parameters")
+// inference reads the request object.
+func (d *decoder) inference() *problem {
+	_, p := d.object(requestFields, func(field int) (p *problem) {
+		switch {
+		case d.scout && field != 3:
+			return d.skip()
+		case field == 0:
+			return d.identifier()
+		case field == 1:
+			return d.list("an array", d.input)
+		case field == 2:
+			return d.list("an array", d.output)
+		case field == 3:
+			d.common, p = d.parameters(ofRequest)
+			d.seen = true
+			return p
+		default:
+			_, p = d.text()
+			return p
 		}
-		return p
 	})
-	if p == nil && d.inputs == 0 {
-		return badRequest(reasonMissingInput, "inputs: none given, want the input %q", d.model.Input.Name)
+	if p != nil || d.scout {
+		return p
 	}
+	if p := d.complete("inputs"); p != nil {
+		return p
+	}
+	d.settleWants()
+	if len(d.binary) > 0 {
+		return badRequest(reasonInvalidBinary,
+			"%d bytes are behind the binary data of the inputs, want as many as their binary_data_size says", len(d.binary))
+	}
+	return nil
+}
+
+// identifier reads the request's id, which goes into the answer as it stands.
+func (d *decoder) identifier() *problem {
+	start := d.at
+	raw, escaped, p := d.raw()
+	if p == nil && escaped { // checks the escapes
+		d.at = start
+		_, p = d.text()
+	}
+	d.id = raw
 	return p
 }
 
-// list reads an array of at most maxTensors elements.
-func (d *decoder) list(path string, each func(i int) *problem) *problem {
-	if p := d.open('[', path, "an array"); p != nil {
-		return p
-	}
-	for i := 0; ; i++ {
-		more, p := d.more(']', i == 0, path)
-		if p != nil || !more {
-			return p
-		}
-		if i >= maxTensors {
-			return badRequest(reasonInvalidValue, "%s: more than %d", path, maxTensors)
-		}
-		if p := each(i); p != nil {
-			return p
+// complete checks that every input was given.
+func (d *decoder) complete(place string) *problem {
+	for i, given := range d.given {
+		if !given {
+			return badRequest(reasonMissingInput, "input %q is not given, want all of %q", d.codec.inputNames[i], d.codec.inputNames).in(place)
 		}
 	}
+	if d.rows == 0 {
+		d.rows = 1 // no input has rows
+	}
+	return nil
 }
 
-// parameters passes over an object of parameters: the protocol lets a client send any,
-// and this server has none.
-func (d *decoder) parameters(path string) *problem {
-	if d.peek() != '{' {
-		return d.unexpected(path, "an object")
+// settleWants wants all outputs if none is named, and gives them the request's own
+// parameters.
+func (d *decoder) settleWants() {
+	if len(d.wants) == 0 {
+		for i := range d.codec.outputNames {
+			d.wants = append(d.wants, want{output: i})
+		}
 	}
-	return d.skip(path)
+	for i := range d.wants {
+		w := &d.wants[i]
+		w.nulls = w.nulls || d.common.missing
+		if !w.set {
+			w.binary = d.common.binary
+		}
+	}
 }
 
 // output reads one wanted output.
-func (d *decoder) output(i int) *problem {
-	path := fmt.Sprintf("outputs[%d]", i)
-	seen, p := d.object(path, outputFields, func(field string) *problem {
-		if field == "parameters" {
-			return d.parameters(path + ".parameters")
+func (d *decoder) output(int) *problem {
+	w := want{output: -1}
+	var read parameters
+	fields, p := d.object(outputFields, func(field int) (p *problem) {
+		if field == 1 {
+			read, p = d.parameters(ofOutput)
+			return p
 		}
-		name, p := d.text(path + ".name")
+		name, p := d.text()
 		if p != nil {
 			return p
 		}
-		wanted := &d.request.label
-		switch name {
-		case d.model.Label.Name:
-		case d.model.Probabilities.Name:
-			wanted = &d.request.probabilities
-		default:
-			return badRequest(reasonUnknownOutput, "%s.name: no output %q, want %q or %q",
-				path, name, d.model.Label.Name, d.model.Probabilities.Name)
+		at, ok := d.codec.outputs[string(name)]
+		if !ok {
+			return badRequest(reasonUnknownOutput, "no output %s, want one of %q", quoted(name), d.codec.outputNames)
 		}
-		if *wanted {
-			return badRequest(reasonDuplicateOutput, "%s.name: output %q is asked for twice", path, name)
+		for _, other := range d.wants {
+			if other.output == at {
+				return badRequest(reasonDuplicateOutput, "output %q is asked for twice", name)
+			}
 		}
-		*wanted = true
+		w.output = at
 		return nil
 	})
-	if p == nil && seen&1 == 0 {
-		return badRequest(reasonMissingField, "%s.name: missing, want an output's name", path)
+	if p != nil {
+		return p
 	}
-	return p
+	if fields&1 == 0 {
+		return badRequest(reasonMissingField, "missing, want an output's name").in("name")
+	}
+	w.binary, w.set, w.nulls = read.binary, read.binarySet, read.missing
+	d.wants = append(d.wants, w)
+	return nil
 }

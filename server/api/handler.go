@@ -1,11 +1,12 @@
 // Package api answers the Open Inference Protocol, version 2, over HTTP and JSON
-// (https://github.com/kserve/open-inference-protocol). It decodes requests, asks
-// models and encodes answers; it does not load models and does not decide when the
-// server is ready.
+// (https://github.com/kserve/open-inference-protocol), with binary tensors and the
+// repository's index, and beside it TensorFlow Serving's plain predict. It decodes
+// requests, asks models and encodes answers; it does not load models and does not
+// decide when the server is ready.
 package api
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -13,24 +14,15 @@ import (
 	"strconv"
 	"time"
 
-	"rollproof/model"
+	"rollproof/server/accesslog"
+	"rollproof/server/inference"
 	"rollproof/server/metrics"
+	"rollproof/server/repository"
 )
-
-// Models finds what is served.
-type Models interface {
-	// Find returns the model of that name and version, of the highest version if
-	// version is empty.
-	Find(name, version string) (*model.Model, error)
-	// Versions returns a model's versions, ascending.
-	Versions(name string) []string
-	// All returns every model and version.
-	All() []*model.Model
-}
 
 // Config is what a Handler needs.
 type Config struct {
-	Models Models
+	Service *inference.Service
 	// Ready says whether new connections are welcome, and if not why.
 	Ready func() (ready bool, why string)
 	// Pod goes into every answer's X-Rollproof-Pod.
@@ -41,22 +33,25 @@ type Config struct {
 	MaxBodyBytes int64
 	MaxRows      int
 	Metrics      *metrics.Metrics
-	Log          *slog.Logger
+	// Access is told of every request; Log of what goes wrong inside.
+	Access *accesslog.Log
+	Log    *slog.Logger
 }
 
 // Handler is the protocol's http.Handler. Make one with New.
 type Handler struct {
 	Config
 	pod    []string
+	policy string // the page's
 	routes map[kind]*metrics.Series
-	served map[*model.Model]*served
 	pool   scratchPool
 }
 
-// served is what is made once for each model: header values and counters.
+// served is what is made once for each model: header values, counters and its codec.
 type served struct {
 	name, version []string
 	routes        map[kind]*metrics.Series
+	codec         *codec
 }
 
 // New returns a Handler.
@@ -64,89 +59,128 @@ func New(c Config) *Handler {
 	h := &Handler{
 		Config: c,
 		pod:    []string{c.Pod},
+		policy: pagePolicy(),
 		routes: map[kind]*metrics.Series{},
-		served: map[*model.Model]*served{},
 	}
 	for k := range kinds {
 		h.routes[k] = c.Metrics.Series(string(k), "", "")
 	}
-	for _, m := range c.Models.All() {
-		s := &served{name: []string{m.Name}, version: []string{m.Version}, routes: map[kind]*metrics.Series{}}
-		for k := range kinds {
-			if k.ofModel() {
-				s.routes[k] = c.Metrics.Series(string(k), m.Name, m.Version)
+	return h
+}
+
+// served returns what is made once for the entry.
+func (h *Handler) served(e *repository.Entry) *served {
+	s, _ := e.Attach(h, func() any {
+		s := &served{name: []string{e.Name}, version: []string{e.Version}, routes: map[kind]*metrics.Series{}, codec: newCodec(&e.Model)}
+		for k, ofModel := range kinds {
+			if ofModel {
+				s.routes[k] = h.Metrics.Series(string(k), e.Name, e.Version)
 			}
 		}
-		h.served[m] = s
-	}
-	return h
+		return s
+	}).(*served)
+	return s
 }
 
 // answer is what a route gives back.
 type answer struct {
 	status int
 	body   []byte
+	// header is how much of the body is JSON if binary tensors follow; else 0, or all.
+	header int
+	// contentType is JSON's if it is nil.
+	contentType []string
+	// unread is true if the request's body was not read to its end.
+	unread bool
 	// rows is how many rows were predicted.
 	rows int
 	// model is set on routes of a model that was found.
-	model *model.Model
+	model *repository.Entry
 }
+
+var (
+	jsonType   = []string{"application/json"}
+	binaryType = []string{"application/octet-stream"}
+)
 
 // ServeHTTP answers one request, counts it and logs it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	w.Header()["X-Rollproof-Pod"] = h.pod
 	to := parseRoute(r.URL.Path)
 	scratch := h.pool.get()
 	defer h.pool.put(scratch)
+	scratch.entry = nil
 	a := h.guarded(w, r, to, scratch)
 	series := h.routes[to.kind]
+	var of *served
 	if a.model != nil {
-		s := h.served[a.model]
-		w.Header()["X-Rollproof-Model"] = s.name
-		w.Header()["X-Rollproof-Version"] = s.version
-		series = s.routes[to.kind]
+		of = h.served(a.model)
+		defer a.model.Release()
+		series = of.routes[to.kind]
 	}
-	w.Header()["Content-Type"] = contentType
-	w.Header()["Content-Length"] = []string{strconv.Itoa(len(a.body))}
-	w.WriteHeader(a.status)
-	var err error
-	if r.Method != http.MethodHead {
-		_, err = w.Write(a.body)
-	}
+	err := h.write(w, r, &a, of)
 	took := time.Since(start)
 	series.Observe(a.status, a.rows, took)
-	h.log(r, to, &a, took, err)
+	h.log(r, &a, took, err)
+	if a.unread {
+		h.linger(w, r)
+	}
 }
 
-var contentType = []string{"application/json"}
+// unlengthed is the size up to which net/http finds out a body's length by itself,
+// without the memory that a header's value takes.
+const unlengthed = 2000
 
-// log writes the access log: at debug, server errors at warn. A probe that is told
-// "not ready" is told so on purpose, and so is no server error.
-func (h *Handler) log(r *http.Request, to route, a *answer, took time.Duration, err error) {
-	level := slog.LevelDebug
-	if a.status >= http.StatusInternalServerError && to.kind != kindReady {
-		level = slog.LevelWarn
+// write writes the answer.
+func (h *Handler) write(w http.ResponseWriter, r *http.Request, a *answer, of *served) error {
+	header := w.Header()
+	header["X-Rollproof-Pod"] = h.pod
+	if of != nil {
+		header["X-Rollproof-Model"] = of.name
+		header["X-Rollproof-Version"] = of.version
 	}
-	ctx := context.WithoutCancel(r.Context())
-	if !h.Log.Enabled(ctx, level) {
-		return
+	switch {
+	case a.contentType != nil:
+		header["Content-Type"] = a.contentType
+	case a.header > 0 && a.header < len(a.body):
+		header["Content-Type"] = binaryType
+		header[headerLength] = []string{strconv.Itoa(a.header)}
+	case len(a.body) > 0:
+		header["Content-Type"] = jsonType
 	}
-	attributes := []slog.Attr{
-		slog.String("method", r.Method),
-		slog.String("path", r.URL.Path),
-		slog.String("remote", r.RemoteAddr),
-		slog.Int("status", a.status),
-		slog.Duration("took", took),
-		slog.Int("rows", a.rows),
+	if a.unread {
+		header["Connection"] = []string{"close"}
 	}
-	if a.status >= http.StatusBadRequest {
-		attributes = append(attributes, slog.String("answer", string(a.body)))
+	head := r.Method == http.MethodHead
+	if a.unread || head || len(a.body) > unlengthed {
+		header["Content-Length"] = []string{strconv.Itoa(len(a.body))}
 	}
-	if err != nil {
-		attributes = append(attributes, slog.String("write_error", err.Error()))
+	w.WriteHeader(a.status)
+	if head || len(a.body) == 0 {
+		return nil
 	}
-	h.Log.LogAttrs(ctx, level, "request", attributes...)
+	_, err := w.Write(a.body) //nolint:gosec // what is echoed of a request is encoded, and its type is JSON
+	return err
+}
+
+// log writes the access log. A probe that is told "not ready" and a request that is
+// turned away are told so on purpose: neither is the server's failure, and a line for
+// each of a crowd would be one more thing to do for a server that has too much to do.
+func (h *Handler) log(r *http.Request, a *answer, took time.Duration, err error) {
+	failed := a.status >= http.StatusInternalServerError && a.status != http.StatusServiceUnavailable
+	h.Access.Write(r.Context(), failed, func() accesslog.Request {
+		line := accesslog.Request{
+			Protocol: "http", Method: r.Method, Path: r.URL.Path, Remote: r.RemoteAddr,
+			Code: strconv.Itoa(a.status), Rows: a.rows, Took: took, Err: err,
+		}
+		if a.model != nil {
+			line.Model, line.Version = a.model.Name, a.model.Version
+		}
+		if a.status >= http.StatusBadRequest {
+			line.Answer = string(a.body)
+		}
+		return line
+	})
 }
 
 // guarded answers and turns a panic into a 500: one request's bug must not cost its
@@ -156,7 +190,7 @@ func (h *Handler) guarded(w http.ResponseWriter, r *http.Request, to route, s *s
 		if p := recover(); p != nil {
 			h.Log.Error("panic", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			a = problemAnswer(newProblem(http.StatusInternalServerError, reasonInternal,
-				"the server failed on this request; its log says where"), a.model)
+				"the server failed on this request; its log says where"), s.entry)
 		}
 	}()
 	return h.dispatch(w, r, to, s)
@@ -166,51 +200,82 @@ func (h *Handler) guarded(w http.ResponseWriter, r *http.Request, to route, s *s
 func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, to route, s *scratch) answer {
 	if to.kind == kindUnknown {
 		return problemAnswer(newProblem(http.StatusNotFound, reasonRouteNotFound,
-			"no route %q, want /v2, /v2/health/live, /v2/health/ready or /v2/models/MODEL[/versions/V][/ready or /infer]",
+			"no route %q, want /, /openapi.json, /v2, /v2/health/live, /v2/health/ready, /v2/repository/index, "+
+				"/v2/models/MODEL[/versions/V][/ready or /infer] or /v1/models/MODEL[/versions/V][:predict]",
 			r.URL.Path), nil)
 	}
-	var m *model.Model
-	if to.kind.ofModel() {
+	var m *repository.Entry
+	if kinds[to.kind] {
 		var err error
-		if m, err = h.Models.Find(to.model, to.version); err != nil {
+		if m, err = h.Service.Models.Acquire(to.model, to.version); err != nil {
+			if a, ok := h.notReady(to); ok && to.kind == kindModelReady {
+				return a
+			}
+			if errors.Is(err, repository.ErrNotReady) {
+				return problemAnswer(newProblem(http.StatusServiceUnavailable, reasonNotReady, "%v", err), nil)
+			}
 			return problemAnswer(newProblem(http.StatusNotFound, reasonModelNotFound, "%v", err), nil)
 		}
+		s.entry = m
 	}
-	allow := "GET, HEAD"
-	ok := r.Method == http.MethodGet || r.Method == http.MethodHead
-	if to.kind == kindInfer {
-		allow, ok = "POST", r.Method == http.MethodPost
-	}
-	if !ok {
-		w.Header().Set("Allow", allow)
-		return problemAnswer(newProblem(http.StatusMethodNotAllowed, reasonMethodNotAllowed,
-			"%s %s: the method is not allowed, want %s", r.Method, r.URL.Path, allow), m)
+	if a, ok := methodAnswer(w, r, to, m); !ok {
+		return a
 	}
 	switch to.kind {
+	case kindPage:
+		return h.page(w)
+	case kindOpenAPI:
+		return h.describeAPI()
 	case kindServer:
 		return h.describeServer()
 	case kindLive:
 		return jsonAnswer(health{Live: true}, nil)
 	case kindReady:
 		return h.ready()
+	case kindIndex:
+		return h.index(w, r, s)
+	case kindStatus:
+		return h.status(to)
 	case kindModel:
 		return h.describeModel(m, to.version != "")
 	case kindModelReady:
 		return jsonAnswer(modelHealth{Name: m.Name, Version: m.Version, Ready: true}, m)
 	default:
-		return h.infer(w, r, m, s)
+		return h.infer(w, r, m, h.served(m).codec, to.kind == kindPredict, s)
 	}
 }
 
+// methodAnswer answers a method that a route does not have, and OPTIONS; ok says that
+// the route is to answer.
+func methodAnswer(w http.ResponseWriter, r *http.Request, to route, m *repository.Entry) (a answer, ok bool) {
+	allow := to.kind.methods()
+	post := allow[0] == 'P'
+	switch r.Method {
+	case http.MethodPost:
+		ok = post
+	case http.MethodGet, http.MethodHead:
+		ok = !post
+	case http.MethodOptions:
+		w.Header().Set("Allow", allow)
+		return answer{status: http.StatusNoContent, model: m}, false
+	}
+	if ok {
+		return answer{}, true
+	}
+	w.Header().Set("Allow", allow)
+	return problemAnswer(newProblem(http.StatusMethodNotAllowed, reasonMethodNotAllowed,
+		"%s %s: the method is not allowed, want %s", r.Method, r.URL.Path, allow), m), false
+}
+
 // jsonAnswer is a 200.
-func jsonAnswer(value any, m *model.Model) answer {
+func jsonAnswer(value any, m *repository.Entry) answer {
 	return answer{status: http.StatusOK, body: marshal(value), model: m}
 }
 
 // problemAnswer is an error answer.
-func problemAnswer(p *problem, m *model.Model) answer {
+func problemAnswer(p *problem, m *repository.Entry) answer {
 	return answer{status: p.status, model: m, body: marshal(struct {
 		Error  string `json:"error"`
 		Reason string `json:"reason"`
-	}{p.message, p.reason})}
+	}{p.Error(), p.reason})}
 }

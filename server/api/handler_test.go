@@ -16,34 +16,30 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rollproof/model"
+	"rollproof/server/accesslog"
+	"rollproof/server/gate"
+	"rollproof/server/inference"
 	"rollproof/server/metrics"
+	"rollproof/server/repository"
 )
 
-// models is the models "m", versions 1 and 2.
-type models []*model.Model
-
-func (m models) Find(name, version string) (*model.Model, error) {
-	for i := len(m) - 1; i >= 0; i-- {
-		if m[i].Name == name && (version == "" || m[i].Version == version) {
-			return m[i], nil
-		}
-	}
-	return nil, fmt.Errorf("model %q version %q: not found", name, version)
+// service serves the given models.
+func service(models ...*model.Model) *inference.Service {
+	return &inference.Service{Models: repository.Of(models...), Gate: gate.New(8, 8, time.Second), Bodies: gate.NewBudget(64 << 20), Timeout: 5 * time.Second}
 }
-func (m models) Versions(string) []string { return []string{"1", "2"} }
-func (m models) All() []*model.Model      { return m }
 
 // start serves a handler on a real listener.
 func start(t *testing.T, change func(*Config)) (*httptest.Server, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
 	c := Config{
-		Models: models{testModel("1"), testModel("2")}, Pod: "pod-0", Version: "v0",
+		Service: service(testModel("1"), testModel("2")), Pod: "pod-0", Version: "v0",
 		Ready:        func() (bool, string) { return true, "" },
 		MaxBodyBytes: 1000, MaxRows: 4,
 		Metrics: metrics.New("v0", func() int64 { return 1 }, func() string { return "serving" }, []string{"serving"}),
-		Log:     slog.New(slog.NewTextHandler(&log, nil)),
 	}
+	c.Log = slog.New(slog.NewTextHandler(&log, nil))
+	c.Access = accesslog.New(c.Log, 0)
 	if change != nil {
 		change(&c)
 	}
@@ -91,9 +87,9 @@ func TestRoutes(t *testing.T) {
 		version                  string // in the headers
 		want                     string
 	}{
-		{"server", "GET", "/v2", "", 200, "", `{"name":"rollproof","version":"v0","extensions":[]}`},
+		{"server", "GET", "/v2", "", 200, "", `{"name":"rollproof","version":"v0","extensions":["binary_tensor_data","model_repository(index)"]}`},
 		{"live", "GET", "/v2/health/live", "", 200, "", `{"live":true}`},
-		{"ready", "GET", "/v2/health/ready", "", 200, "", `{"ready":true}`},
+		{"ready", "GET", "/v2/health/ready", "", 200, "", `{"ready":true,"live":true}`},
 		{"head", "HEAD", "/v2/health/ready", "", 200, "", ``},
 		{"model", "GET", "/v2/models/m", "", 200, "2", metadata(`"1","2"`)},
 		{"model version", "GET", "/v2/models/m/versions/1", "", 200, "1", metadata(`"1"`)},
@@ -103,11 +99,11 @@ func TestRoutes(t *testing.T) {
 		{"infer version", "POST", "/v2/models/m/versions/1/infer", `{"id":"7",` + one[1:], 200, "1", `{"model_name":"m","model_version":"1","id":"7",` + outputs},
 		{"one output", "POST", "/v2/models/m/infer", `{"outputs":[{"name":"label"}],` + one[1:], 200, "2", `{"model_name":"m","model_version":"2","outputs":[{"name":"label","datatype":"INT64","shape":[1],"data":[1]}]}`},
 		{"bad request", "POST", "/v2/models/m/infer", input("[1,2]", "[1,null]"), 400, "2", `{"error":"inputs[0].data[1]: found null at byte 65, want a number","reason":"invalid_value"}`},
-		{"no such model", "GET", "/v2/models/n", "", 404, "", `{"error":"model \"n\" version \"\": not found","reason":"model_not_found"}`},
-		{"no such version", "POST", "/v2/models/m/versions/3/infer", one, 404, "", `{"error":"model \"m\" version \"3\": not found","reason":"model_not_found"}`},
-		{"no such route", "GET", "/v2/models/m/explain", "", 404, "", `{"error":"no route \"/v2/models/m/explain\", want /v2, /v2/health/live, /v2/health/ready or /v2/models/MODEL[/versions/V][/ready or /infer]","reason":"route_not_found"}`},
-		{"infer by GET", "GET", "/v2/models/m/infer", "", 405, "2", `{"error":"GET /v2/models/m/infer: the method is not allowed, want POST","reason":"method_not_allowed"}`},
-		{"ready by POST", "POST", "/v2/health/ready", "{}", 405, "", `{"error":"POST /v2/health/ready: the method is not allowed, want GET, HEAD","reason":"method_not_allowed"}`},
+		{"no such model", "GET", "/v2/models/n", "", 404, "", `{"error":"model \"n\": not found: the models are [\"m\"]","reason":"model_not_found"}`},
+		{"no such version", "POST", "/v2/models/m/versions/3/infer", one, 404, "", `{"error":"version \"3\" of model \"m\": not found: the versions are [\"1\" \"2\"]","reason":"model_not_found"}`},
+		{"no such route", "GET", "/v2/models/m/explain", "", 404, "", `{"error":"no route \"/v2/models/m/explain\", want /, /openapi.json, /v2, /v2/health/live, /v2/health/ready, /v2/repository/index, /v2/models/MODEL[/versions/V][/ready or /infer] or /v1/models/MODEL[/versions/V][:predict]","reason":"route_not_found"}`},
+		{"infer by GET", "GET", "/v2/models/m/infer", "", 405, "2", `{"error":"GET /v2/models/m/infer: the method is not allowed, want POST, OPTIONS","reason":"method_not_allowed"}`},
+		{"ready by POST", "POST", "/v2/health/ready", "{}", 405, "", `{"error":"POST /v2/health/ready: the method is not allowed, want GET, HEAD, OPTIONS","reason":"method_not_allowed"}`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -131,6 +127,30 @@ func TestRoutes(t *testing.T) {
 				t.Error("not JSON")
 			}
 		})
+	}
+}
+
+func TestLabelsAreDescribed(t *testing.T) {
+	t.Parallel()
+	labelled := modelOf(model.Tensor{Name: "X", Datatype: model.FP32, Shape: []int64{-1, 2}, Labels: []string{"age", "fare <per head>"}})
+	server, _ := start(t, func(c *Config) { c.Service = service(labelled) })
+	_, body, _ := do(t, "GET", server.URL+"/v2/models/m", "")
+	want := `{"name":"X","datatype":"FP32","shape":[-1,2],"parameters":{"labels":["age","fare <per head>"]}}`
+	if !strings.Contains(body, `"inputs":[`+want+"]") {
+		t.Errorf("%s\nwant %s in it", body, want)
+	}
+}
+
+func TestModelsThatAreNotReady(t *testing.T) {
+	t.Parallel()
+	server, _ := start(t, func(c *Config) { c.Service.Models = refused(t) })
+	for _, to := range []struct{ method, path string }{
+		{"GET", "/v2/models/m"}, {"POST", "/v2/models/m/infer"}, {"POST", "/v1/models/m/versions/1:predict"}, {"GET", "/v2/models/m/ready"},
+	} {
+		status, body, _ := do(t, to.method, server.URL+to.path, "{}")
+		if status != 503 || !strings.Contains(body, reasonNotReady) || !strings.Contains(body, "the test refuses it") {
+			t.Errorf("%s %s: %d %s, want 503 and why", to.method, to.path, status, body)
+		}
 	}
 }
 
@@ -158,10 +178,6 @@ func TestBodyLimits(t *testing.T) {
 	status, body, _ = do(t, "POST", url, "x", "Content-Encoding", "gzip")
 	if status != 415 || !strings.Contains(body, reasonBodyEncoding) {
 		t.Errorf("compressed body: %d %s", status, body)
-	}
-	status, body, _ = do(t, "POST", url, "x", "Inference-Header-Content-Length", "1")
-	if status != 415 || !strings.Contains(body, reasonBodyEncoding) {
-		t.Errorf("binary body: %d %s", status, body)
 	}
 }
 
@@ -206,6 +222,66 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
+// TestBodiesAreBounded holds that what is held of bodies stays within the budget, that
+// a request which does not fit is told when to come again, and that all is given back.
+func TestBodiesAreBounded(t *testing.T) {
+	t.Parallel()
+	var bodies *gate.Budget
+	server, log := start(t, func(c *Config) {
+		bodies = gate.NewBudget(20 << 10)
+		c.Service.Bodies = bodies
+		c.MaxBodyBytes = 64 << 10
+	})
+	held, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = held.Close() }()
+	// The declared length costs nothing, what has come does.
+	if _, err := fmt.Fprintf(held, "POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n%s", strings.Repeat(" ", 100)); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(2 * time.Second); bodies.Used() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the body that has begun holds nothing")
+		}
+	}
+	if got := bodies.Used(); got != firstRead {
+		t.Errorf("%d bytes held, want %d", got, firstRead)
+	}
+	url := server.URL + "/v2/models/m/infer"
+	if status, body, _ := do(t, "POST", url, input("[1,2]", "[1,2]")); status != http.StatusOK {
+		t.Errorf("a body that fits: %d %s", status, body)
+	}
+	status, body, header := do(t, "POST", url, input("[1,2]", "[1,2"+strings.Repeat(" ", 8<<10)+"]"))
+	if status != http.StatusServiceUnavailable || !strings.Contains(body, reasonOverloaded) || header.Get("Retry-After") == "" {
+		t.Errorf("a body that does not fit: %d %s, Retry-After %q; want 503 with one", status, body, header.Get("Retry-After"))
+	}
+	_ = held.Close()
+	for deadline := time.Now().Add(2 * time.Second); bodies.Used() != 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes still held after all requests", bodies.Used())
+		}
+	}
+	server.Close() // so that the log is whole
+	if strings.Contains(log.String(), "level=WARN") {
+		t.Errorf("a request that was turned away is logged as a failure:\n%s", log)
+	}
+}
+
+// TestIndexGivesBackItsBody: what is asked often must not use up the memory for bodies.
+func TestIndexGivesBackItsBody(t *testing.T) {
+	t.Parallel()
+	bodies := gate.NewBudget(firstRead)
+	server, _ := start(t, func(c *Config) { c.Service.Bodies = bodies })
+	for i := range 5 {
+		status, body, _ := do(t, "POST", server.URL+"/v2/repository/index", `{"ready":true}`)
+		if status != http.StatusOK || bodies.Used() != 0 {
+			t.Fatalf("the index for the time %d: %d %s, and %d bytes are held", i+1, status, body, bodies.Used())
+		}
+	}
+}
+
 func TestFailuresAreServerErrors(t *testing.T) {
 	t.Parallel()
 	server, log := start(t, nil)
@@ -230,7 +306,7 @@ func TestNotReady(t *testing.T) {
 		c.Ready = func() (bool, string) { return false, "the server is draining" }
 	})
 	status, body, _ := do(t, "GET", server.URL+"/v2/health/ready", "")
-	if status != 503 || body != `{"ready":false,"error":"the server is draining","reason":"not_ready"}`+"\n" {
+	if status != 503 || body != `{"ready":false,"live":false,"error":"the server is draining","reason":"not_ready"}`+"\n" {
 		t.Errorf("ready: %d %s", status, body)
 	}
 	if status, _, _ := do(t, "GET", server.URL+"/v2/health/live", ""); status != 200 {
@@ -272,9 +348,10 @@ func BenchmarkInfer(b *testing.B) {
 	for _, rows := range []int{1, 200} {
 		b.Run(fmt.Sprintf("%drows", rows), func(b *testing.B) {
 			h := New(Config{
-				Models: models{testModel("1")}, Pod: "p", Ready: func() (bool, string) { return true, "" },
+				Service: service(testModel("1")), Pod: "p", Ready: func() (bool, string) { return true, "" },
 				MaxBodyBytes: 1 << 20, MaxRows: 4096,
 				Metrics: metrics.New("v0", func() int64 { return 0 }, func() string { return "" }, nil),
+				Access:  accesslog.New(slog.New(slog.DiscardHandler), 0),
 				Log:     slog.New(slog.DiscardHandler),
 			})
 			data := strings.TrimSuffix(strings.Repeat("17.99,0.07871,", rows), ",")

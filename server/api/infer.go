@@ -2,20 +2,23 @@ package api
 
 import (
 	"errors"
-	"io"
 	"net/http"
-	"os"
 	"sync"
 
 	"rollproof/model"
+	"rollproof/server/inference"
+	"rollproof/server/repository"
 )
 
 // scratch is the memory of one request, used again by later ones.
 type scratch struct {
-	body, out     []byte
-	request       request
-	labels        []int64
-	probabilities []float32
+	body, out []byte
+	// reserved is how many bytes of the budget of bodies the request holds.
+	reserved int64
+	request  request
+	gives    []model.Value
+	// entry is the model that the request acquired, so that a panic lets go of it too.
+	entry *repository.Entry
 }
 
 // maxPooled is the size from which a request's memory is left to the collector: one
@@ -33,90 +36,64 @@ func (p *scratchPool) get() *scratch {
 }
 
 func (p *scratchPool) put(s *scratch) {
-	if cap(s.body) > maxPooled || cap(s.out) > maxPooled || 4*cap(s.request.values) > maxPooled {
+	in, gives := s.request.in[:cap(s.request.in)], s.gives[:cap(s.gives)]
+	if cap(s.body)+cap(s.out)+held(in)+held(gives) > maxPooled {
 		return
 	}
-	s.request.id = nil
+	s.request.id, s.entry = nil, nil
+	forget(in)
+	forget(gives)
 	p.pool.Put(s)
 }
 
-// infer answers a request for predictions.
-func (h *Handler) infer(w http.ResponseWriter, r *http.Request, m *model.Model, s *scratch) answer {
+// infer answers a request for predictions, of the plain protocol or the other.
+func (h *Handler) infer(w http.ResponseWriter, r *http.Request, m *repository.Entry, c *codec, plain bool, s *scratch) answer {
+	defer h.release(s)
 	if p := h.readBody(w, r, s); p != nil {
+		a := problemAnswer(p, m)
+		a.unread = true
+		return a
+	}
+	if err := h.Service.Gate.Enter(r.Context()); err != nil {
+		return problemAnswer(h.overloaded(w, err), m)
+	}
+	defer h.Service.Gate.Leave()
+	header, p := jsonLength(r, s.body)
+	switch {
+	case p != nil:
+	case !plain:
+		p = decodeInference(s.body, header, c, limits{rows: h.MaxRows}, &s.request)
+	case header != len(s.body):
+		p = badRequest(reasonInvalidBinary, "the header %s is for /v2, want a body of JSON alone", headerLength)
+	default:
+		p = decodePlain(s.body, c, limits{rows: h.MaxRows}, &s.request)
+	}
+	if p != nil {
 		return problemAnswer(p, m)
 	}
-	if p := decode(s.body, m, h.MaxRows, &s.request); p != nil {
+	s.gives = model.Sized(s.gives, len(m.Outputs))
+	if err := h.Service.Predict(r.Context(), m, s.request.in, s.gives); err != nil {
+		return problemAnswer(failed(m, err), m)
+	}
+	a := answer{status: http.StatusOK, rows: s.request.rows, model: m}
+	if plain {
+		s.out, p = appendPlain(s.out[:0], c, &s.request, s.gives)
+	} else {
+		s.out, a.header, p = appendInference(s.out[:0], c, &s.request, s.gives)
+	}
+	if p != nil {
 		return problemAnswer(p, m)
 	}
-	rows := s.request.rows
-	s.labels = sized(s.labels, rows)
-	s.probabilities = sized(s.probabilities, rows*m.Classes())
-	if err := m.Predict(s.request.values, s.labels, s.probabilities); err != nil {
-		return problemAnswer(newProblem(http.StatusInternalServerError, reasonInternal,
-			"model %s version %s: %v", m.Name, m.Version, err), m)
-	}
-	var p *problem
-	if s.out, p = appendResponse(s.out[:0], m, &s.request, s.labels, s.probabilities); p != nil {
-		return problemAnswer(p, m)
-	}
-	return answer{status: http.StatusOK, body: s.out, rows: rows, model: m}
+	a.body = s.out
+	return a
 }
 
-// sized returns a slice of n elements, the given one if it is large enough.
-func sized[T any](list []T, n int) []T {
-	if cap(list) < n {
-		return make([]T, n)
+// failed is the problem of a prediction that failed.
+func failed(m *repository.Entry, err error) *problem {
+	if errors.Is(err, inference.ErrTime) {
+		return newProblem(http.StatusGatewayTimeout, reasonPredictTimeout,
+			"model %s version %s: %v; send fewer rows a request", m.Name, m.Version, err)
 	}
-	return list[:n]
-}
-
-// readBody reads the request's body into s.body. It may arrive as slowly as the
-// server's read timeout lets it.
-func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, s *scratch) *problem {
-	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return newProblem(http.StatusUnsupportedMediaType, reasonBodyEncoding,
-			"Content-Encoding %q is not supported, want plain JSON", e)
-	}
-	if r.Header.Get("Inference-Header-Content-Length") != "" {
-		return newProblem(http.StatusUnsupportedMediaType, reasonBodyEncoding,
-			"the binary tensor extension is not supported, want plain JSON without Inference-Header-Content-Length")
-	}
-	if r.ContentLength > h.MaxBodyBytes {
-		// The connection ends with this answer: the body is not read.
-		w.Header().Set("Connection", "close")
-		return h.tooLarge()
-	}
-	s.body = s.body[:0]
-	if n := int(r.ContentLength) + 1; n > cap(s.body) {
-		s.body = make([]byte, 0, n)
-	} else if cap(s.body) == 0 {
-		s.body = make([]byte, 0, 4096)
-	}
-	reader := http.MaxBytesReader(w, r.Body, h.MaxBodyBytes)
-	for {
-		if len(s.body) == cap(s.body) {
-			s.body = append(s.body, 0)[:len(s.body)]
-		}
-		n, err := reader.Read(s.body[len(s.body):cap(s.body)])
-		s.body = s.body[:len(s.body)+n]
-		var large *http.MaxBytesError
-		switch {
-		case err == nil:
-		case errors.Is(err, io.EOF):
-			return nil
-		case errors.As(err, &large):
-			return h.tooLarge()
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return newProblem(http.StatusRequestTimeout, reasonBodyTimeout,
-				"the body: %d bytes arrived before the read timeout, want all of it sooner", len(s.body))
-		default:
-			return badRequest(reasonBodyUnreadable, "the body: %d bytes arrived, then %v", len(s.body), err)
-		}
-	}
-}
-
-// tooLarge is the answer to a body above the limit.
-func (h *Handler) tooLarge() *problem {
-	return newProblem(http.StatusRequestEntityTooLarge, reasonBodyTooLarge,
-		"the body: more than %d bytes, want at most that; send fewer rows a request", h.MaxBodyBytes)
+	return newProblem(http.StatusInternalServerError, reasonInternal,
+		"model %s version %s: %v", m.Name, m.Version, err)
 }

@@ -1,15 +1,12 @@
 package lifecycle
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -20,188 +17,170 @@ import (
 // second and more. So the end is made here instead: each connection is closed by the
 // goroutine that reads it, after one last look at what the kernel holds for it.
 
+// The phases of a connection.
 const (
-	// quiet is how long no new connection must have come before the listener closes:
-	// closing it resets those that wait to be accepted.
-	quiet = 20 * time.Millisecond
-	// maxQuiet bounds the wait for that.
-	maxQuiet = time.Second
-	// maxGrace is how long a connection must have waited for a request, from its start
-	// or its last answer, before it is closed: on a busy machine a client that has just
-	// been answered may take a while to send what comes next.
-	maxGrace = 2 * time.Second
+	// busy: a part of a request has been read, or it is being answered.
+	busy int32 = iota
+	// waiting: nothing has been read of what comes next, be it a request or, before
+	// the first, TLS's handshake.
+	waiting
+	// retired: was waiting when it was told to end; what has arrived is still read.
+	retired
+	// ended: was retired, and nothing had arrived.
+	ended
 )
-
-// listener hands out connections that it can retire.
-type listener struct {
-	net.Listener
-	stopping atomic.Bool
-	closed   atomic.Bool
-	until    time.Time // set before stopping
-
-	mu    sync.Mutex
-	conns map[*conn]struct{}
-}
-
-func newListener(l net.Listener) *listener {
-	return &listener{Listener: l, conns: map[*conn]struct{}{}}
-}
-
-// deadliner is a listener whose Accept can be interrupted, as TCP's can.
-type deadliner interface{ SetDeadline(time.Time) error }
-
-// Accept returns the next connection. Once stopping it goes on until none came for a
-// moment; then it closes the listener and returns net.ErrClosed.
-func (l *listener) Accept() (net.Conn, error) {
-	if l.stopping.Load() {
-		if d, ok := l.Listener.(deadliner); !ok || time.Now().After(l.until) || d.SetDeadline(time.Now().Add(quiet)) != nil {
-			return nil, errors.Join(net.ErrClosed, l.Close())
-		}
-	}
-	inner, err := l.Listener.Accept()
-	if err != nil {
-		if l.stopping.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil, errors.Join(net.ErrClosed, l.Close())
-		}
-		return nil, err
-	}
-	c := &conn{Conn: inner}
-	c.since.Store(time.Now().UnixNano())
-	c.waiting.Store(true)
-	l.mu.Lock()
-	l.conns[c] = struct{}{}
-	l.mu.Unlock()
-	return c, nil
-}
-
-// stop makes Accept end soon.
-func (l *listener) stop() error {
-	l.until = time.Now().Add(maxQuiet)
-	l.stopping.Store(true)
-	if d, ok := l.Listener.(deadliner); ok {
-		return d.SetDeadline(time.Now().Add(quiet))
-	}
-	return l.Close()
-}
-
-// state is the server's http.Server.ConnState.
-func (l *listener) state(c net.Conn, state http.ConnState) {
-	tracked, ok := c.(*conn)
-	if !ok {
-		return
-	}
-	switch state {
-	case http.StateIdle:
-		tracked.since.Store(time.Now().UnixNano())
-		tracked.waiting.Store(true)
-	case http.StateClosed, http.StateHijacked:
-		l.mu.Lock()
-		delete(l.conns, tracked)
-		l.mu.Unlock()
-	}
-}
-
-// retire tells every connection that has waited for a request for the grace to end, and
-// returns how many connections are left.
-func (l *listener) retire(grace time.Duration) (left int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	before := time.Now().Add(-grace).UnixNano()
-	for c := range l.conns {
-		if c.since.Load() <= before {
-			c.retire()
-		}
-	}
-	return len(l.conns)
-}
-
-// shutdown ends the server as http.Server.Shutdown would, without its losses: it stops
-// accepting, lets every connection end where no request has begun, and returns when
-// none is left or ctx ends. Half of the timeout is kept for requests: connections that
-// merely wait are gone by then. Handlers must answer with Connection: close from before it
-// is called.
-func (l *listener) shutdown(ctx context.Context, server *http.Server, timeout time.Duration) error {
-	grace := min(maxGrace, timeout/2)
-	if err := l.stop(); err != nil {
-		return err
-	}
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		// Only a closed listener makes the count final.
-		if closed := l.closed.Load(); l.retire(grace) == 0 && closed {
-			return server.Shutdown(ctx) // nothing is left to lose
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
-}
-
-// Close closes the listener and remembers that no connection comes any more.
-func (l *listener) Close() error {
-	err := l.Listener.Close()
-	l.closed.Store(true)
-	return err
-}
 
 // conn is a connection that ends, once retired, where it would wait for a request.
 type conn struct {
+	// Conn is what requests are read from: the wire, or TLS over it.
 	net.Conn
-	// since is when the connection was accepted or last answered, in Unix nanoseconds.
+	wire  wire
+	of    *listener
+	phase atomic.Int32
+	// since is when the connection was accepted or last answered, on the listener's
+	// clock.
 	since atomic.Int64
-	// waiting: no byte of the next request has been read.
-	waiting atomic.Bool
-	retired atomic.Bool
+	// deadline is the server's own for reading, in Unix nanoseconds; 0 is none.
+	deadline atomic.Int64
+	// mu makes one of becoming retired and what interrupts a Read for it.
+	mu sync.Mutex
+	// ahead: the first byte of the next request was read before this one was answered.
+	ahead bool
+
+	// What follows belongs to the goroutine that serves the connection.
+	requests int // answered, and being answered
+	limit    limit
+	first    first
+	why      Reason
+	writer   closingWriter
 }
 
-// retire interrupts a Read that waits for a request. The order matters: a Read that
-// began before retired was set is woken by the deadline, a later one sees retired.
-func (c *conn) retire() {
-	if c.waiting.Load() && c.retired.CompareAndSwap(false, true) {
-		_ = c.SetReadDeadline(time.Unix(1, 0)) // fails only if it is closed already
+// idle says that the connection waits for what comes next.
+func (c *conn) idle() {
+	c.since.Store(c.of.now())
+	if c.ahead {
+		c.ahead = false // it does not wait: it has a part already
+		return
+	}
+	c.phase.Store(waiting)
+}
+
+// begin says that a request has begun: from here on, until it is answered, the
+// connection is not retired.
+func (c *conn) begin() {
+	switch c.phase.Load() {
+	case busy:
+	case waiting:
+		if c.phase.CompareAndSwap(waiting, busy) {
+			return
+		}
+		fallthrough // retired meanwhile
+	default:
+		c.revive()
 	}
 }
+
+// revive takes a retirement back: what comes next had begun to arrive.
+func (c *conn) revive() {
+	c.uninterrupt()
+	c.phase.Store(busy)
+}
+
+// retire interrupts a Read that waits for a request. One that began before the phase
+// changed is woken by the deadline, a later one sees the phase. A Read that has just
+// got something takes the deadline back, and must not do so before it is set: it would
+// end the request, or cancel its context, that it has just begun.
+func (c *conn) retire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase.CompareAndSwap(waiting, retired) {
+		_ = c.Conn.SetReadDeadline(time.Unix(1, 0)) // fails only if it is closed already
+	}
+}
+
+// uninterrupt sets the server's own deadline again, after retire has set its one.
+func (c *conn) uninterrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var t time.Time
+	if own := c.deadline.Load(); own != 0 {
+		t = time.Unix(0, own)
+	}
+	_ = c.Conn.SetReadDeadline(t) // fails only if it is closed already
+}
+
+// SetReadDeadline implements net.Conn. It is net/http's, but for the first request.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	return c.bound(c.first.deadline(t, c.of.idle))
+}
+
+// bound sets the deadline for reading and remembers it.
+func (c *conn) bound(t time.Time) error {
+	var own int64
+	if !t.IsZero() {
+		own = t.UnixNano()
+	}
+	c.deadline.Store(own)
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetDeadline implements net.Conn.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// CloseWrite tells the client that nothing follows, where that can be told; net/http
+// does so before it closes a connection whose request it has not read to its end.
+func (c *conn) CloseWrite() error { return closeWrite(c.Conn) }
 
 // Read reads. A retired connection that waits for a request gives what has arrived, and
 // that request is still answered; if nothing has, it gives io.EOF and the server ends it.
-func (c *conn) Read(b []byte) (int, error) {
-	if c.retired.Load() && c.waiting.Load() {
-		return c.last(b)
+func (c *conn) Read(b []byte) (int, error) { return c.read(c.Conn, b) }
+
+// read is Read from TLS or, before its handshake, from the wire.
+func (c *conn) read(from io.Reader, b []byte) (int, error) {
+	switch c.phase.Load() {
+	case ended:
+		return 0, io.EOF
+	case retired:
+		return c.last(from, b)
 	}
-	n, err := c.Conn.Read(b)
-	if n > 0 {
-		c.waiting.Store(false)
-	} else if errors.Is(err, os.ErrDeadlineExceeded) && c.retired.Load() && c.waiting.Load() {
-		return c.last(b)
+	n, err := from.Read(b)
+	if c.phase.Load() == busy {
+		// net/http reads one byte, and only one, while a request is answered, to see
+		// its client go (connReader.backgroundRead).
+		c.ahead = n == 1 && len(b) == 1
+		return n, err
+	}
+	switch {
+	case n > 0:
+		c.begin()
+		if t, ok := c.first.arrived(); ok {
+			return n, errors.Join(err, c.bound(t))
+		}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		if c.phase.Load() == retired {
+			return c.last(from, b)
+		}
+		c.why = Idle
 	}
 	return n, err
 }
 
-// last reads what the kernel holds, without waiting.
-func (c *conn) last(b []byte) (int, error) {
-	raw, ok := c.Conn.(syscall.Conn)
-	if !ok || len(b) == 0 {
+// last reads what has arrived, without waiting.
+func (c *conn) last(from io.Reader, b []byte) (int, error) {
+	c.uninterrupt()
+	c.wire.looking = true
+	n, _ := from.Read(b) // an error is as good as nothing: the client is gone
+	c.wire.looking = false
+	if n == 0 {
+		c.phase.Store(ended)
+		c.why = Drain
 		return 0, io.EOF
 	}
-	if err := c.SetReadDeadline(time.Time{}); err != nil {
-		return 0, err
+	c.phase.Store(busy)
+	if t, ok := c.first.arrived(); ok {
+		return n, c.bound(t)
 	}
-	descriptor, err := raw.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	n := 0
-	var failed error
-	err = descriptor.Read(func(fd uintptr) bool {
-		n, failed = syscall.Read(int(fd), b)
-		return true // never wait
-	})
-	if err != nil || failed != nil || n <= 0 {
-		return 0, io.EOF // nothing there (EAGAIN), or the client is gone
-	}
-	c.waiting.Store(false)
 	return n, nil
 }

@@ -42,22 +42,28 @@ var ErrForced = errors.New("ended by a second signal")
 // ErrCut says that requests were still in flight when the shutdown timeout passed.
 var ErrCut = errors.New("requests cut")
 
-// Drainer runs a server and drains it. Make one with New.
-type Drainer struct {
-	drain    bool
-	delay    time.Duration
-	timeout  time.Duration
-	log      *slog.Logger
-	state    atomic.Int32
-	inFlight atomic.Int64
+// Config is what a Drainer needs.
+type Config struct {
+	// Drain is whether there is a drain at all. Without one, which is unsafe, the signal
+	// to end ends connections at once.
+	Drain bool
+	// Delay is how long to serve on after the signal, Timeout how long requests that are
+	// in flight then have to end.
+	Delay, Timeout time.Duration
+	Limits         Limits
+	Log            *slog.Logger
 }
 
-// New returns a Drainer that is Starting. After the signal to end it goes on serving
-// for delay and then gives requests in flight at most timeout. With drain false, which
-// is unsafe, it goes to Stopping at once.
-func New(drain bool, delay, timeout time.Duration, log *slog.Logger) *Drainer {
-	return &Drainer{drain: drain, delay: delay, timeout: timeout, log: log}
+// Drainer runs a server and drains it. Make one with New.
+type Drainer struct {
+	Config
+	state    atomic.Int32
+	inFlight atomic.Int64
+	counts   counts
 }
+
+// New returns a Drainer that is Starting.
+func New(c Config) *Drainer { return &Drainer{Config: c} }
 
 // State is the state now.
 func (d *Drainer) State() State { return State(d.state.Load()) }
@@ -72,129 +78,136 @@ func (d *Drainer) Ready() (bool, string) {
 // InFlight is how many requests are being answered now.
 func (d *Drainer) InFlight() int64 { return d.inFlight.Load() }
 
-// Wrap counts requests in flight and, from Draining on, puts Connection: close on
-// every answer, also on those whose request came before. A busy client then opens its
-// next connection elsewhere, and no request can meet a connection that is being
-// closed: http.Server.Shutdown drops, unanswered, a request that arrives on a reused
-// connection after it began (https://github.com/golang/go/issues/75591).
-func (d *Drainer) Wrap(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.inFlight.Add(1)
-		defer d.inFlight.Add(-1)
-		closing := &closingWriter{ResponseWriter: w, drainer: d}
-		next.ServeHTTP(closing, r)
-		if !closing.written {
-			closing.WriteHeader(http.StatusOK)
-		}
-	})
-}
-
-// closingWriter looks at the state as late as possible: when the header is written.
-type closingWriter struct {
-	http.ResponseWriter
-	drainer *Drainer
-	written bool
-}
-
-func (w *closingWriter) WriteHeader(status int) {
-	if !w.written {
-		w.written = status >= 200 // 1xx answers are followed by the real one
-		if s := w.drainer.State(); s == Draining || (s == Stopping && w.drainer.drain) {
-			w.Header().Set("Connection", "close")
-		}
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *closingWriter) Write(b []byte) (int, error) {
-	if !w.written {
-		w.WriteHeader(http.StatusOK)
-	}
-	return w.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController find the writer beneath.
-func (w *closingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
 // Run serves on the listener until a signal comes or ctx ends, then drains. It returns
 // nil when every request was answered, ErrCut or ErrForced when not, and another error
 // when the listener failed. It takes both over: they are closed when it returns.
-// The server's ConnState is replaced.
+// The server's ConnState is replaced and its ConnContext added to. With a TLSConfig it
+// speaks HTTPS; the listener is to be one without.
 func (d *Drainer) Run(ctx context.Context, server *http.Server, on net.Listener, signals <-chan os.Signal) error {
-	tracked := newListener(on)
-	server.ConnState = tracked.state
+	l := newListener(on, &d.Limits, &d.counts, d.Log)
+	l.secure, l.handshake = server.TLSConfig, server.ReadHeaderTimeout
+	l.idle = server.IdleTimeout
+	server.ConnState, server.ConnContext = l.state, withConn(server.ConnContext)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(tracked) }()
+	go func() { failed <- server.Serve(l) }()
 	d.become(Serving)
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving on %s: %w", on.Addr(), err)
 	case s := <-signals:
-		d.log.Info("told to end", "signal", s.String(), "in_flight", d.InFlight())
+		d.Log.Info("told to end", "signal", s.String(), "in_flight", d.InFlight())
 	case <-ctx.Done():
-		d.log.Info("told to end", "cause", context.Cause(ctx).Error(), "in_flight", d.InFlight())
+		d.Log.Info("told to end", "cause", context.Cause(ctx).Error(), "in_flight", d.InFlight())
 	}
-	if !d.drain {
-		d.log.Warn("drain is off: connections are closed at once, requests will be lost")
-		return d.stop(ctx, server, signals, server.Shutdown)
+	e := &ending{Drainer: d, server: server, listener: l, signals: signals}
+	if !d.Drain {
+		d.Log.Warn("drain is off: connections are closed at once, requests will be lost")
+		return e.stop(ctx, server.Shutdown)
 	}
-	if err := d.wait(server, signals, failed); err != nil {
+	if err := e.wait(failed); err != nil {
 		return err
 	}
-	return d.stop(ctx, server, signals, func(ctx context.Context) error {
-		return tracked.shutdown(ctx, server, d.timeout)
-	})
+	return e.stop(ctx, func(ctx context.Context) error { return l.shutdown(ctx, server, d.Timeout) })
 }
 
 // become enters a state and logs it.
 func (d *Drainer) become(s State) {
 	d.state.Store(int32(s))
-	d.log.Info("state", "state", s.String(), "in_flight", d.InFlight())
+	d.Log.Info("state", "state", s.String(), "in_flight", d.InFlight())
+}
+
+// ending is the end of a server that was told to.
+type ending struct {
+	*Drainer
+	server   *http.Server
+	listener *listener
+	signals  <-chan os.Signal
 }
 
 // wait is the drain delay: readiness fails, so that whoever routes stops sending new
 // connections, and connections that are in use end with their next answer.
-func (d *Drainer) wait(server *http.Server, signals <-chan os.Signal, failed <-chan error) error {
-	d.become(Draining)
-	timer := time.NewTimer(d.delay)
+func (e *ending) wait(failed <-chan error) error {
+	e.become(Draining)
+	timer := time.NewTimer(e.Delay)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
 	case err := <-failed:
 		return fmt.Errorf("serving while draining: %w", err)
-	case s := <-signals:
-		return d.force(server, s)
+	case s := <-e.signals:
+		return e.force(s)
 	}
 }
 
 // stop ends the server by the given way, which waits for requests in flight, and gives
 // it at most the timeout.
-func (d *Drainer) stop(ctx context.Context, server *http.Server, signals <-chan os.Signal, shutdown func(context.Context) error) error {
-	d.become(Stopping)
+func (e *ending) stop(ctx context.Context, shutdown func(context.Context) error) error {
+	e.become(Stopping)
 	// The end of ctx may be why this begins: it must not end this too.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.Timeout)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- shutdown(ctx) }()
 	select {
 	case err := <-done:
 		if err == nil {
-			d.log.Info("ended", "in_flight", d.InFlight())
+			e.Log.Info("ended", "in_flight", e.InFlight())
 			return nil
 		}
-		cut := d.InFlight()
-		return errors.Join(
-			fmt.Errorf("%d in flight after the shutdown timeout of %s: %w: %w", cut, d.timeout, ErrCut, err),
-			server.Close())
-	case s := <-signals:
-		return d.force(server, s)
+		return e.late(err)
+	case s := <-e.signals:
+		return e.force(s)
 	}
 }
 
-// force closes everything at once.
-func (d *Drainer) force(server *http.Server, s os.Signal) error {
+// late closes what is left when the timeout has passed, or the end failed.
+func (e *ending) late(err error) error {
+	left := e.cut()
+	switch {
+	case !errors.Is(err, context.DeadlineExceeded):
+		return errors.Join(fmt.Errorf("ending the server, %s: %w", left, err), left.closing)
+	case left.requests == 0:
+		return left.closing // what held it up was a connection that asked nothing
+	}
 	return errors.Join(
-		fmt.Errorf("%w: %s with %d requests in flight", ErrForced, s, d.InFlight()),
-		server.Close())
+		fmt.Errorf("%s after the shutdown timeout of %s: %w: %w", left, e.Timeout, ErrCut, err), left.closing)
+}
+
+// force closes everything at once.
+func (e *ending) force(s os.Signal) error {
+	left := e.cut()
+	return errors.Join(fmt.Errorf("%w: %s with %s", ErrForced, s, left), left.closing)
+}
+
+// remains are what is left when a server is closed.
+type remains struct {
+	requests int   // that have begun
+	inFlight int   // of them, those whose header has arrived
+	closing  error // of the server
+}
+
+// String says how many requests there are.
+func (r remains) String() string {
+	if r.requests <= r.inFlight {
+		return fmt.Sprintf("%d in flight", r.inFlight)
+	}
+	return fmt.Sprintf("%d in flight and %d half sent", r.inFlight, r.requests-r.inFlight)
+}
+
+// cut closes everything, counts the requests that are lost by it and logs them.
+func (e *ending) cut() remains {
+	open, begun := e.listener.begun()
+	inFlight := int(e.InFlight())
+	left := remains{requests: max(begun, inFlight), inFlight: inFlight}
+	e.listener.cutting.Store(true)
+	e.counts.cut.Add(int64(left.requests))
+	left.closing = e.server.Close()
+	switch {
+	case left.requests > 0:
+		e.Log.Error("requests cut", "requests", left.requests, "in_flight", inFlight, "connections", open)
+	case open > 0:
+		e.Log.Warn("connections cut", "connections", open)
+	}
+	return left
 }

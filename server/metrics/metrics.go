@@ -101,13 +101,22 @@ func (m *Metrics) Series(route, model, version string) *Series {
 	return s
 }
 
-// Observe counts one answer.
+// Observe counts one answer by its HTTP status.
 func (s *Series) Observe(status, rows int, took time.Duration) {
 	if status == http.StatusOK {
-		s.ok.Inc()
-	} else {
-		s.metrics.requests.WithLabelValues(s.route, s.model, s.version, strconv.Itoa(status)).Inc()
+		s.count(s.ok, rows, took)
+		return
 	}
+	s.ObserveCode(strconv.Itoa(status), rows, took)
+}
+
+// ObserveCode counts one answer by the protocol's name of its status.
+func (s *Series) ObserveCode(code string, rows int, took time.Duration) {
+	s.count(s.metrics.requests.WithLabelValues(s.route, s.model, s.version, code), rows, took)
+}
+
+func (s *Series) count(answered prometheus.Counter, rows int, took time.Duration) {
+	answered.Inc()
 	if rows > 0 && s.rows != nil {
 		s.rows.Add(float64(rows))
 	}

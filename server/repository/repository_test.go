@@ -41,7 +41,7 @@ func TestLoadAndFind(t *testing.T) {
 	good := artifact(t)
 	r, err := Load(write(t, map[string][]byte{
 		"b/9/model.onnx": good, "b/10/model.onnx": good, "b/10/card.json": []byte("{}"),
-		"a/1/model.onnx": good, ".snapshot/1/x": []byte("x"), "README.md": []byte("x"),
+		"a/1/any name": good, ".snapshot/1/x": []byte("x"), "README.md": []byte("x"),
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -52,21 +52,21 @@ func TestLoadAndFind(t *testing.T) {
 	if d := cmp.Diff([]string{"9", "10"}, r.Versions("b")); d != "" {
 		t.Errorf("versions (-want +got):\n%s", d)
 	}
-	if n := len(r.All()); n != 3 {
+	if n := len(r.Status()); n != 3 {
 		t.Errorf("%d models, want 3", n)
 	}
 	for _, test := range []struct{ name, version, want string }{{"b", "", "10"}, {"b", "9", "9"}, {"a", "", "1"}} {
-		m, err := r.Find(test.name, test.version)
+		m, err := r.Acquire(test.name, test.version)
 		if err != nil || m.Name != test.name || m.Version != test.want {
-			t.Errorf("Find(%q, %q): %+v, %v, want version %s", test.name, test.version, m, err, test.want)
+			t.Errorf("Acquire(%q, %q): %+v, %v, want version %s", test.name, test.version, m, err, test.want)
 		}
 	}
 	for _, test := range []struct{ name, version, want string }{
 		{"c", "", `model "c": not found: the models are ["a" "b"]`},
 		{"b", "3", `version "3" of model "b": not found: the versions are ["9" "10"]`},
 	} {
-		if _, err := r.Find(test.name, test.version); !errors.Is(err, ErrNotFound) || err.Error() != test.want {
-			t.Errorf("Find(%q, %q): %v, want %s", test.name, test.version, err, test.want)
+		if _, err := r.Acquire(test.name, test.version); !errors.Is(err, ErrNotFound) || err.Error() != test.want {
+			t.Errorf("Acquire(%q, %q): %v, want %s", test.name, test.version, err, test.want)
 		}
 	}
 }
@@ -79,13 +79,15 @@ func TestLoadRefuses(t *testing.T) {
 		files map[string][]byte
 		want  []string // parts of the error; slashes are the system's
 	}{
-		{"empty folder", nil, []string{"holds no model: want NAME/VERSION/model.onnx"}},
+		{"empty folder", nil, []string{"holds no model: want NAME/VERSION/FILE"}},
 		{"model without version", map[string][]byte{"m/card.json": []byte("{}")}, []string{"model m", "holds no version"}},
-		{"version without artifact", map[string][]byte{"m/1/card.json": []byte("{}")}, []string{"model m version 1", "m/1/model.onnx", "no such file"}},
+		{"version without artifact", map[string][]byte{"m/1/.card.json": []byte("{}")}, []string{"model m version 1", "m/1 holds no file"}},
+		{"two files", map[string][]byte{"m/1/a.onnx": good, "m/1/b.onnx": good}, []string{"model m version 1", `m/1 holds 2 files, ["a.onnx" "b.onnx"]: want one`}},
+		{"two models", map[string][]byte{"m/1/model.onnx": good, "m/1/model.txt": good}, []string{"want one, or exactly one named model"}},
 		{"text for a model", map[string][]byte{"m/1/model.onnx": []byte("version https://git-lfs.github.com/spec/v1\n")},
-			[]string{"model m version 1", "m/1/model.onnx: not an ONNX protobuf message"}},
+			[]string{"model m version 1", "m/1/model.onnx: "}},
 		{"empty artifact", map[string][]byte{"m/1/model.onnx": {}}, []string{"m/1/model.onnx: the file is empty"}},
-		{"cut artifact", map[string][]byte{"m/1/model.onnx": good[:len(good)/2]}, []string{"m/1/model.onnx: not an ONNX protobuf message"}},
+		{"cut artifact", map[string][]byte{"m/1/model.onnx": good[:len(good)/2]}, []string{"m/1/model.onnx: "}},
 		{"artifact is a folder", map[string][]byte{"m/1/model.onnx/x": []byte("x")}, []string{"m/1/model.onnx: not a regular file"}},
 		{"one of two is bad", map[string][]byte{"m/1/model.onnx": good, "m/2/model.onnx": []byte("x")}, []string{"model m version 2"}},
 		{"version is a word", map[string][]byte{"m/v1/model.onnx": good}, []string{`m/v1: version "v1" of model m: want a whole number`}},

@@ -8,27 +8,43 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
-	"slices"
 	"strings"
 	"time"
 )
 
 // Settings is everything that can be set.
 type Settings struct {
-	Models            string
-	Listen            string
-	MetricsListen     string
-	Drain             bool
-	DrainDelay        time.Duration
-	ShutdownTimeout   time.Duration
-	MaxBodyBytes      int64
-	MaxRows           int
-	ReadHeaderTimeout time.Duration
-	ReadTimeout       time.Duration
-	LogLevel          slog.Level
-	Pod               string
+	// Models is the folder of models, Model a single model's file under Name: one of
+	// Models and Model is set.
+	Models, Model, Name string
+	Poll                time.Duration
+	KeepVersions        int
+
+	Listen, GRPCListen, MetricsListen string
+	TLSCert, TLSKey, TLSClientCA      string
+	APIKeys                           string
+
+	Drain                bool
+	DrainDelay           time.Duration
+	ShutdownTimeout      time.Duration
+	GRPCMaxConnectionAge time.Duration
+
+	MaxConnections, MaxConnectionRequests int
+	MaxConnectionAge                      time.Duration
+
+	MaxBodyBytes, MaxHeldBytes int64
+	MaxRows                    int
+	ReadHeaderTimeout          time.Duration
+	ReadTimeout                time.Duration
+	MaxConcurrency             int
+	Queue                      int
+	QueueWait                  time.Duration
+	PredictTimeout             time.Duration
+
+	LogLevel  slog.Level
+	AccessLog float64
+	Pod       string
 	// Version is true if only the version is asked for.
 	Version bool
 }
@@ -39,20 +55,15 @@ var ErrHelp = flag.ErrHelp
 // prefix of the environment variables that must be known ones.
 const prefix = "ROLLPROOF_"
 
-// environment names the variable of each flag.
-var environment = []struct{ flag, variable string }{
-	{"models", "ROLLPROOF_MODELS"},
-	{"listen", "ROLLPROOF_LISTEN"},
-	{"metrics-listen", "ROLLPROOF_METRICS_LISTEN"},
-	{"drain", "ROLLPROOF_DRAIN"},
-	{"drain-delay", "ROLLPROOF_DRAIN_DELAY"},
-	{"shutdown-timeout", "ROLLPROOF_SHUTDOWN_TIMEOUT"},
-	{"max-body-bytes", "ROLLPROOF_MAX_BODY_BYTES"},
-	{"max-rows", "ROLLPROOF_MAX_ROWS"},
-	{"read-header-timeout", "ROLLPROOF_READ_HEADER_TIMEOUT"},
-	{"read-timeout", "ROLLPROOF_READ_TIMEOUT"},
-	{"log-level", "ROLLPROOF_LOG_LEVEL"},
-	{"pod", "POD_NAME"},
+// variable names the environment variable of a flag, "" if it has none.
+func variable(flag string) string {
+	switch flag {
+	case "pod":
+		return "POD_NAME"
+	case "version":
+		return ""
+	}
+	return prefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 // onOff is a flag that is on or off.
@@ -81,18 +92,37 @@ func (o *onOff) Set(text string) error {
 func (s *Settings) flags(pod string) *flag.FlagSet {
 	f := flag.NewFlagSet("server", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.StringVar(&s.Models, "models", "/models", "`folder` of the models: NAME/VERSION/model.onnx")
-	f.StringVar(&s.Listen, "listen", "127.0.0.1:8080", "`address` for the protocol and the probes")
-	f.StringVar(&s.MetricsListen, "metrics-listen", "127.0.0.1:9090", "`address` for /metrics")
+	f.StringVar(&s.Models, "models", "", "`folder` of the models: NAME/VERSION/FILE, of any format that is read (default /models, without --model)")
+	f.StringVar(&s.Model, "model", "", "`file` of the one model to serve instead, as version 1")
+	f.StringVar(&s.Name, "name", "", "`name` of --model's model (default the file's name without its ending)")
+	f.DurationVar(&s.Poll, "poll", 10*time.Second, "how often to look for new, changed and removed versions; 0s: never")
+	f.IntVar(&s.KeepVersions, "keep-versions", 0, "how `many` versions of a model to serve, the highest; 0: all")
+	f.StringVar(&s.Listen, "listen", "127.0.0.1:8080", "`address` for HTTP")
+	f.StringVar(&s.GRPCListen, "grpc-listen", "", "`address` for gRPC; empty: none")
+	f.StringVar(&s.MetricsListen, "metrics-listen", "127.0.0.1:9090", "`address` for /metrics and the probes")
+	f.StringVar(&s.TLSCert, "tls-cert", "", "PEM `file` of the certificate for HTTP and gRPC, read again when it changes")
+	f.StringVar(&s.TLSKey, "tls-key", "", "PEM `file` of its key")
+	f.StringVar(&s.TLSClientCA, "tls-client-ca", "", "PEM `file` of the authorities of client certificates, which are then required")
+	f.StringVar(&s.APIKeys, "api-keys", "", "`file`, or folder of files, with an API key a line, of which callers must show one; read again when it changes")
 	s.Drain = true
 	f.Var((*onOff)(&s.Drain), "drain", "`on or off`; off is unsafe: connections end as soon as SIGTERM comes")
 	f.DurationVar(&s.DrainDelay, "drain-delay", 5*time.Second, "how long to go on serving, not ready and with Connection: close, after SIGTERM")
 	f.DurationVar(&s.ShutdownTimeout, "shutdown-timeout", 10*time.Second, "how long requests in flight may take after the drain delay")
+	f.DurationVar(&s.GRPCMaxConnectionAge, "grpc-max-connection-age", 5*time.Minute, "after what time, give or take a tenth, a gRPC connection is told to end, so that new pods get traffic; 0s: never")
+	f.IntVar(&s.MaxConnectionRequests, "max-connection-requests", 1000, "after how `many` requests, give or take a tenth, an HTTP connection ends with an answer, so that new pods get traffic; 0: never")
+	f.DurationVar(&s.MaxConnectionAge, "max-connection-age", 5*time.Minute, "after what time, give or take a tenth, it ends with its next answer; 0s: never")
+	f.IntVar(&s.MaxConnections, "max-connections", 1024, "how `many` HTTP connections may be open; a request on one more is answered 503, and it ends; 0: any number")
 	f.Int64Var(&s.MaxBodyBytes, "max-body-bytes", 4<<20, "largest request body, in `bytes`")
+	f.Int64Var(&s.MaxHeldBytes, "max-held-bytes", 32<<20, "most `bytes` of request bodies held at once; more are answered 503")
 	f.IntVar(&s.MaxRows, "max-rows", 4096, "most `rows` in one request")
 	f.DurationVar(&s.ReadHeaderTimeout, "read-header-timeout", 5*time.Second, "how long a request's header may take to arrive")
 	f.DurationVar(&s.ReadTimeout, "read-timeout", 30*time.Second, "how long a request may take to arrive, body included")
+	f.IntVar(&s.MaxConcurrency, "max-concurrency", 0, "how `many` requests to compute at once; 0: four a processor")
+	f.IntVar(&s.Queue, "queue", 512, "how `many` requests may wait for that; more are answered 503")
+	f.DurationVar(&s.QueueWait, "queue-wait", 5*time.Second, "how long one may wait before it is answered 503")
+	f.DurationVar(&s.PredictTimeout, "predict-timeout", 10*time.Second, "how long one prediction may take")
 	f.TextVar(&s.LogLevel, "log-level", slog.LevelInfo, "debug, info, warn or error; debug logs every request")
+	f.Float64Var(&s.AccessLog, "access-log", 0, "`fraction`, 0 to 1, of the answered requests to log; what the server failed is always logged")
 	f.StringVar(&s.Pod, "pod", pod, "`name` that answers carry in X-Rollproof-Pod")
 	f.BoolVar(&s.Version, "version", false, "print the version and end")
 	return f
@@ -130,63 +160,24 @@ func Parse(args, environ []string, out io.Writer) (*Settings, error) {
 // refuses variables of our prefix that are not settings: a misspelt one would
 // otherwise silently leave a default in place.
 func fromEnvironment(f *flag.FlagSet, environ []string) error {
+	flags := map[string]string{}
+	f.VisitAll(func(f *flag.Flag) {
+		if name := variable(f.Name); name != "" {
+			flags[name] = f.Name
+		}
+	})
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		i := slices.IndexFunc(environment, func(e struct{ flag, variable string }) bool { return e.variable == name })
-		if i < 0 {
-			if strings.HasPrefix(name, prefix) {
-				return fmt.Errorf("environment variable %s is not a setting (--help lists them)", name)
-			}
+		of, known := flags[name]
+		switch {
+		case !known && strings.HasPrefix(name, prefix):
+			return fmt.Errorf("environment variable %s is not a setting (--help lists them)", name)
+		case !known || value == "":
 			continue
 		}
-		if value == "" {
-			continue
-		}
-		if err := f.Set(environment[i].flag, value); err != nil {
+		if err := f.Set(of, value); err != nil {
 			return fmt.Errorf("environment variable %s=%q: %w", name, value, err)
 		}
-	}
-	return nil
-}
-
-// check refuses values that cannot work.
-func (s *Settings) check() error {
-	for _, d := range []struct {
-		flag  string
-		value time.Duration
-	}{
-		{"shutdown-timeout", s.ShutdownTimeout},
-		{"read-header-timeout", s.ReadHeaderTimeout},
-		{"read-timeout", s.ReadTimeout},
-	} {
-		if d.value <= 0 {
-			return fmt.Errorf("--%s %s: want more than 0s", d.flag, d.value)
-		}
-	}
-	switch {
-	case s.Models == "":
-		return errors.New("--models is empty: want a folder")
-	case s.DrainDelay < 0:
-		return fmt.Errorf("--drain-delay %s: want 0s or more", s.DrainDelay)
-	case s.Drain && s.DrainDelay == 0:
-		return errors.New("--drain-delay 0s with --drain on: nobody could see that the server drains; want more than 0s, or --drain off")
-	case s.ReadHeaderTimeout > s.ReadTimeout:
-		return fmt.Errorf("--read-header-timeout %s is longer than --read-timeout %s: want at most that",
-			s.ReadHeaderTimeout, s.ReadTimeout)
-	case s.MaxBodyBytes < 1:
-		return fmt.Errorf("--max-body-bytes %d: want 1 or more", s.MaxBodyBytes)
-	case s.MaxRows < 1:
-		return fmt.Errorf("--max-rows %d: want 1 or more", s.MaxRows)
-	case s.Pod == "" || strings.ContainsFunc(s.Pod, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return fmt.Errorf("--pod %q: want a name of printable ASCII without spaces", s.Pod)
-	}
-	for _, a := range []struct{ flag, value string }{{"listen", s.Listen}, {"metrics-listen", s.MetricsListen}} {
-		if _, _, err := net.SplitHostPort(a.value); err != nil {
-			return fmt.Errorf("--%s %q: want HOST:PORT or :PORT: %w", a.flag, a.value, err)
-		}
-	}
-	if s.Listen == s.MetricsListen && !strings.HasSuffix(s.Listen, ":0") {
-		return fmt.Errorf("--listen and --metrics-listen are both %q: want two addresses", s.Listen)
 	}
 	return nil
 }

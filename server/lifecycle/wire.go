@@ -1,0 +1,152 @@
+package lifecycle
+
+import (
+	"errors"
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// What the kernel holds is asked for by two small interfaces, which connections and
+// listeners of tests implement too. Those of the net package are asked by their
+// descriptor.
+
+// looker is a connection that gives what has arrived on it, without waiting: 0 and no
+// error if nothing has.
+type looker interface {
+	Look(b []byte) (int, error)
+}
+
+// look reads what has arrived on a connection, without waiting and whatever its
+// deadline.
+func look(c net.Conn, b []byte) (int, error) {
+	if l, ok := c.(looker); ok {
+		return l.Look(b)
+	}
+	raw, ok := c.(syscall.Conn)
+	if !ok || len(b) == 0 {
+		return 0, nil
+	}
+	descriptor, err := raw.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	var failed error
+	// Control, unlike Read, does not ask for the deadline first.
+	err = descriptor.Control(func(fd uintptr) {
+		for {
+			if n, failed = unix.Read(int(fd), b); !errors.Is(failed, unix.EINTR) {
+				return
+			}
+		}
+	})
+	if errors.Is(failed, unix.EAGAIN) {
+		failed = nil
+	}
+	return max(n, 0), errors.Join(err, failed)
+}
+
+// queue is a listener that says whether a connection waits to be accepted.
+type queue interface{ Waiting() bool }
+
+// queued says whether a connection waits to be accepted; false where that cannot be
+// told. An Accept that timed out does not say it: its deadline may have passed before
+// it looked.
+func queued(l net.Listener) bool {
+	if q, ok := l.(queue); ok {
+		return q.Waiting()
+	}
+	raw, ok := l.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	descriptor, err := raw.SyscallConn()
+	if err != nil {
+		return false
+	}
+	n := 0
+	err = descriptor.Control(func(fd uintptr) {
+		n, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0) // not told is not known
+	})
+	return err == nil && n > 0
+}
+
+// errNothing ends a look that found nothing.
+var errNothing = errors.New("nothing has arrived")
+
+// wire is the network of a connection. While it is looked at it does not wait, except
+// for the rest of a TLS record that has begun to arrive.
+type wire struct {
+	net.Conn
+	looking bool
+	secure  bool
+	record  record
+	// first is a byte that was read already, if held.
+	first byte
+	held  bool
+}
+
+// Read implements net.Conn.
+func (w *wire) Read(b []byte) (n int, err error) {
+	switch {
+	case w.held && len(b) > 0:
+		b[0], w.held = w.first, false
+		n = 1
+	case w.looking:
+		n, err = look(w.Conn, b)
+		switch {
+		case n > 0 || err != nil:
+		case !w.record.open():
+			return 0, errNothing
+		default:
+			n, err = w.Conn.Read(b)
+		}
+	default:
+		n, err = w.Conn.Read(b)
+	}
+	if w.secure {
+		w.record.pass(b[:n])
+	}
+	return n, err
+}
+
+// CloseWrite closes the half that is written to.
+func (w *wire) CloseWrite() error { return closeWrite(w.Conn) }
+
+func closeWrite(c net.Conn) error {
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// record follows where in TLS's records a stream of bytes is: each has a header of five
+// bytes, of which the last two are the length of what follows (RFC 8446, 5.1).
+type record struct {
+	header int // how many bytes of the header have passed
+	length uint16
+	left   int // how many bytes of what follows have not
+}
+
+// pass takes the next bytes of the stream.
+func (r *record) pass(b []byte) {
+	for len(b) > 0 {
+		if r.left > 0 {
+			n := min(r.left, len(b))
+			r.left -= n
+			b = b[n:]
+			continue
+		}
+		r.length = r.length<<8 | uint16(b[0])
+		r.header++
+		b = b[1:]
+		if r.header == 5 {
+			*r = record{left: int(r.length)}
+		}
+	}
+}
+
+// open says whether a record has begun and not ended.
+func (r *record) open() bool { return r.header > 0 || r.left > 0 }
