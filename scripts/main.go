@@ -1,6 +1,6 @@
 // Command scripts is the project's set-up, called by the Makefile:
 //
-//	go run ./scripts [--root DIR] setup | images | env | doctor | lint-path | stop-docker | version NAME
+//	go run ./scripts [--root DIR] setup | images | env | doctor | lint-path | clients-path | stop-docker | version NAME
 package main
 
 import (
@@ -32,6 +32,7 @@ const usage = `usage: scripts [--root DIR] COMMAND
   doctor       say what is present, what is missing and how it would be had
   stop-docker  end Docker's daemon if it is one that setup started
   lint-path    put the linter in place and print its path
+  clients-path put the gRPC clients of the tests in place and print their folder
   version NAME print a pinned version
 `
 
@@ -78,15 +79,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			}
 			return err
 		},
-		"lint-path": func(s *setup.Setup) error {
-			path, err := s.Lint(ctx)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(stdout, path)
-			return err
-		},
-		"stop-docker": func(s *setup.Setup) error { return s.StopDocker(ctx) },
+		"lint-path":    func(s *setup.Setup) error { return printed(ctx, stdout, s.Lint) },
+		"clients-path": func(s *setup.Setup) error { return printed(ctx, stdout, s.Clients) },
+		"stop-docker":  func(s *setup.Setup) error { return s.StopDocker(ctx) },
 	}
 	command, ok := commands[flags.Arg(0)]
 	if !ok {
@@ -108,4 +103,14 @@ func inOrder(ctx context.Context, steps ...func(context.Context) error) error {
 		}
 	}
 	return nil
+}
+
+// printed prints the path that is put in place.
+func printed(ctx context.Context, out io.Writer, path func(context.Context) (string, error)) error {
+	at, err := path(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, at)
+	return err
 }

@@ -16,18 +16,27 @@ type KindArgs struct {
 	NodeImage string // "": the provider's default
 	HostPort  int    // of 127.0.0.1
 	NodePort  int
-	Owner     string
+	// GRPC is a second port, for gRPC; none if its HostPort is 0.
+	GRPC  PortMapping
+	Owner string
 	// Build is how an image is made that Docker lacks; nil means not at all.
 	Build func(reference string) *kind.Build
 }
 
+// PortMapping is a port of 127.0.0.1 that leads to a port of the nodes.
+type PortMapping struct{ HostPort, NodePort int }
+
 // NewKind makes a kind cluster in the local Docker.
 func NewKind(ctx *pulumi.Context, name string, args *KindArgs, opts ...pulumi.ResourceOption) (*Cluster, error) {
+	ports := []kind.PortMapping{{HostPort: args.HostPort, NodePort: args.NodePort, Setting: "rollproof:port"}}
+	if args.GRPC.HostPort != 0 {
+		ports = append(ports, kind.PortMapping{HostPort: args.GRPC.HostPort, NodePort: args.GRPC.NodePort, Setting: "rollproof:grpcPort"})
+	}
 	k, err := kind.NewCluster(ctx, name, &kind.ClusterArgs{
 		Name:      args.Name,
 		Workers:   args.Workers,
 		NodeImage: args.NodeImage,
-		Ports:     []kind.PortMapping{{HostPort: args.HostPort, NodePort: args.NodePort, Setting: "rollproof:port"}},
+		Ports:     ports,
 		Owner:     args.Owner,
 	}, opts...)
 	if err != nil {

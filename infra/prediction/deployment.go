@@ -69,6 +69,10 @@ func (b *builder) newDeployment(account *corev1.ServiceAccount, settings *corev1
 
 func (b *builder) container(settings *corev1.ConfigMap) *corev1.ContainerArgs {
 	args := b.args
+	ports := corev1.ContainerPortArray{containerPort("http", servingPort), containerPort("metrics", metricsPort)}
+	if args.GRPC {
+		ports = append(ports, containerPort("grpc", GRPCPort))
+	}
 	return &corev1.ContainerArgs{
 		Name:            pulumi.String("server"),
 		Image:           args.Image,
@@ -85,10 +89,7 @@ func (b *builder) container(settings *corev1.ConfigMap) *corev1.ContainerArgs {
 				FieldRef: &corev1.ObjectFieldSelectorArgs{FieldPath: pulumi.String("metadata.name")},
 			},
 		}},
-		Ports: corev1.ContainerPortArray{
-			&corev1.ContainerPortArgs{Name: pulumi.String("http"), ContainerPort: pulumi.Int(servingPort), Protocol: pulumi.String("TCP")},
-			&corev1.ContainerPortArgs{Name: pulumi.String("metrics"), ContainerPort: pulumi.Int(metricsPort), Protocol: pulumi.String("TCP")},
-		},
+		Ports: ports,
 		// A model is loaded within a minute or the container is started anew.
 		StartupProbe: probe("/v2/health/live", 1, 60),
 		// Three missed answers, not one: a pod that is merely busy keeps its
@@ -110,9 +111,15 @@ func (b *builder) container(settings *corev1.ConfigMap) *corev1.ContainerArgs {
 	}
 }
 
+func containerPort(name string, port int) *corev1.ContainerPortArgs {
+	return &corev1.ContainerPortArgs{Name: pulumi.String(name), ContainerPort: pulumi.Int(port), Protocol: pulumi.String("TCP")}
+}
+
+// probe asks on the port of the metrics: there the server answers also while it turns
+// requests away, and without TLS and keys.
 func probe(path string, period, failures int) *corev1.ProbeArgs {
 	return &corev1.ProbeArgs{
-		HttpGet:          &corev1.HTTPGetActionArgs{Path: pulumi.String(path), Port: pulumi.String("http")},
+		HttpGet:          &corev1.HTTPGetActionArgs{Path: pulumi.String(path), Port: pulumi.String("metrics")},
 		PeriodSeconds:    pulumi.Int(period),
 		TimeoutSeconds:   pulumi.Int(2),
 		FailureThreshold: pulumi.Int(failures),

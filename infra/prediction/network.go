@@ -11,7 +11,10 @@ import (
 // newNetworkPolicy lets callers reach the model, one namespace reach the
 // metrics, and the pods reach nothing.
 func (b *builder) newNetworkPolicy() error {
-	callers := &networkingv1.NetworkPolicyIngressRuleArgs{Ports: policyPort(servingPort)}
+	callers := &networkingv1.NetworkPolicyIngressRuleArgs{Ports: policyPorts(servingPort)}
+	if b.args.GRPC {
+		callers.Ports = policyPorts(servingPort, GRPCPort)
+	}
 	var from networkingv1.NetworkPolicyPeerArray
 	for _, cidr := range b.args.AllowFrom {
 		from = append(from, &networkingv1.NetworkPolicyPeerArgs{IpBlock: &networkingv1.IPBlockArgs{Cidr: pulumi.String(cidr)}})
@@ -27,7 +30,7 @@ func (b *builder) newNetworkPolicy() error {
 			Ingress: networkingv1.NetworkPolicyIngressRuleArray{
 				callers,
 				&networkingv1.NetworkPolicyIngressRuleArgs{
-					Ports: policyPort(metricsPort),
+					Ports: policyPorts(metricsPort),
 					From: networkingv1.NetworkPolicyPeerArray{&networkingv1.NetworkPolicyPeerArgs{
 						NamespaceSelector: &metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{
 							"kubernetes.io/metadata.name": pulumi.String(b.args.MetricsNamespace),
@@ -43,6 +46,10 @@ func (b *builder) newNetworkPolicy() error {
 	return nil
 }
 
-func policyPort(port int) networkingv1.NetworkPolicyPortArray {
-	return networkingv1.NetworkPolicyPortArray{&networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("TCP"), Port: pulumi.Int(port)}}
+func policyPorts(ports ...int) networkingv1.NetworkPolicyPortArray {
+	var list networkingv1.NetworkPolicyPortArray
+	for _, port := range ports {
+		list = append(list, &networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("TCP"), Port: pulumi.Int(port)})
+	}
+	return list
 }

@@ -19,6 +19,8 @@ const (
 	servingPort = 8080
 	metricsPort = 9090
 	callersPort = 80
+	// GRPCPort is where callers of gRPC go, of the Service and of the pods.
+	GRPCPort = 8081
 )
 
 // PredictionService is a served model: a namespace with the Deployment, its
@@ -66,6 +68,10 @@ type PredictionServiceArgs struct {
 	// with the first only.
 	ServiceType string
 	NodePort    int
+
+	// GRPC opens GRPCPort beside HTTP's. GRPCNodePort is used with NodePort only.
+	GRPC         bool
+	GRPCNodePort int
 
 	// AllowFrom are the address ranges of callers; none means any.
 	AllowFrom []string

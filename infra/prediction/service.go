@@ -12,15 +12,11 @@ import (
 // Deployment: Pulumi waits for a Service to have endpoints, and a Deployment
 // that cannot start should be reported once.
 func (b *builder) newService(deployment *appsv1.Deployment) (*corev1.Service, error) {
-	port := &corev1.ServicePortArgs{
-		Name:        pulumi.String("http"),
-		Port:        pulumi.Int(callersPort),
-		TargetPort:  pulumi.String("http"),
-		Protocol:    pulumi.String("TCP"),
-		AppProtocol: pulumi.String("http"),
-	}
-	if b.args.ServiceType == "NodePort" {
-		port.NodePort = pulumi.Int(b.args.NodePort)
+	ports := corev1.ServicePortArray{b.servicePort("http", callersPort, "http", b.args.NodePort)}
+	if b.args.GRPC {
+		// HTTP/2 without TLS from the first byte, for proxies that have to know
+		// (https://kubernetes.io/docs/concepts/services-networking/service/#application-protocol).
+		ports = append(ports, b.servicePort("grpc", GRPCPort, "kubernetes.io/h2c", b.args.GRPCNodePort))
 	}
 	meta := b.meta(b.args.Name)
 	if b.args.ServiceType != "LoadBalancer" {
@@ -33,11 +29,26 @@ func (b *builder) newService(deployment *appsv1.Deployment) (*corev1.Service, er
 		Spec: &corev1.ServiceSpecArgs{
 			Type:     pulumi.String(b.args.ServiceType),
 			Selector: b.selector(),
-			Ports:    corev1.ServicePortArray{port},
+			Ports:    ports,
 		},
 	}, b.opts(pulumi.DependsOn([]pulumi.Resource{deployment}))...)
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
 	return service, nil
+}
+
+// servicePort leads to the container's port of the same name.
+func (b *builder) servicePort(name string, port int, protocol string, nodePort int) *corev1.ServicePortArgs {
+	p := &corev1.ServicePortArgs{
+		Name:        pulumi.String(name),
+		Port:        pulumi.Int(port),
+		TargetPort:  pulumi.String(name),
+		Protocol:    pulumi.String("TCP"),
+		AppProtocol: pulumi.String(protocol),
+	}
+	if b.args.ServiceType == "NodePort" {
+		p.NodePort = pulumi.Int(nodePort)
+	}
+	return p
 }

@@ -16,7 +16,7 @@ func environment(args *PredictionServiceArgs) map[string]string {
 	if args.UnsafeDisableDrain {
 		drain = "off"
 	}
-	return map[string]string{
+	env := map[string]string{
 		"ROLLPROOF_LISTEN":           fmt.Sprintf(":%d", servingPort),
 		"ROLLPROOF_METRICS_LISTEN":   fmt.Sprintf(":%d", metricsPort),
 		"ROLLPROOF_DRAIN":            drain,
@@ -24,6 +24,10 @@ func environment(args *PredictionServiceArgs) map[string]string {
 		"ROLLPROOF_SHUTDOWN_TIMEOUT": args.ShutdownTimeout.String(),
 		"ROLLPROOF_LOG_LEVEL":        args.LogLevel,
 	}
+	if args.GRPC {
+		env["ROLLPROOF_GRPC_LISTEN"] = fmt.Sprintf(":%d", GRPCPort)
+	}
+	return env
 }
 
 // newSettings makes a ConfigMap whose name carries the hash of its content.

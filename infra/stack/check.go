@@ -41,6 +41,7 @@ func (s *Settings) check() []*SettingError {
 	if s.DrainDelay < time.Second && !s.UnsafeDisableDrain {
 		refuse("drainDelay", s.DrainDelay, "1s or more, because callers learn of a pod's end only after a while; %sunsafeDisableDrain true is how to go without", prefix)
 	}
+	s.checkGRPC(refuse)
 	switch s.Provider {
 	case ProviderKind:
 		s.checkKind(refuse)
@@ -56,6 +57,25 @@ func (s *Settings) check() []*SettingError {
 }
 
 type refusal func(key string, value any, format string, a ...any)
+
+func (s *Settings) checkGRPC(refuse refusal) {
+	for _, k := range []struct {
+		key         string
+		port, other int
+		otherKey    string
+	}{{"grpcPort", s.GRPCPort, s.Port, "port"}, {"grpcNodePort", s.GRPCNodePort, s.NodePort, "nodePort"}} {
+		switch {
+		case k.port == 0:
+		case !s.GRPC:
+			refuse(k.key, k.port, "nothing, because %sgrpc is false", prefix)
+		case k.port == k.other:
+			refuse(k.key, k.port, "another port than %s%s, which is %d", prefix, k.otherKey, k.other)
+		}
+	}
+	if s.GRPCPort != 0 && !s.onKind() {
+		refuse("grpcPort", s.GRPCPort, "nothing with %sprovider %s; it is for clusters of kind", prefix, s.Provider)
+	}
+}
 
 func (s *Settings) checkKind(refuse refusal) {
 	if len(s.ClusterName) > 40 || len(validation.IsDNS1123Subdomain(s.ClusterName)) > 0 {

@@ -18,6 +18,10 @@ type Settings struct {
 	Port      int
 	NodePort  int
 
+	GRPC         bool
+	GRPCPort     int // 0: none
+	GRPCNodePort int // 0 without GRPC
+
 	Kubeconfig     string // the path
 	KubeconfigText string // what is in it
 	Context        string
@@ -83,7 +87,7 @@ func (s *Settings) neededGrace() time.Duration {
 // that the stack's file sets.
 func (s *Settings) fill(given map[string]string) {
 	unset := func(key string) bool { _, ok := given[key]; return !ok }
-	onKind := s.Provider == ProviderKind || s.Provider == ProviderExisting && s.KindCluster != ""
+	onKind := s.onKind()
 	if unset("terminationGracePeriod") {
 		s.TerminationGracePeriod = s.DrainDelay + s.ShutdownTimeout + graceSlack
 	}
@@ -100,4 +104,12 @@ func (s *Settings) fill(given map[string]string) {
 	if unset("metricsServer") {
 		s.MetricsServer = onKind // other clusters bring their own
 	}
+	if s.GRPC && unset("grpcNodePort") {
+		s.GRPCNodePort = 30081
+	}
+}
+
+// onKind says whether the cluster is one of kind's, here or made by somebody else.
+func (s *Settings) onKind() bool {
+	return s.Provider == ProviderKind || s.Provider == ProviderExisting && s.KindCluster != ""
 }

@@ -71,6 +71,12 @@ func TestParseRefuses(t *testing.T) {
 		{"existing by node port with no address", with("provider", "existing", "kubeconfig", path, "serviceType", "NodePort"), []string{`rollproof:url: ""`, "30080"}},
 		{"gke without a project", with("provider", "gke"), []string{`rollproof:gkeProject: ""`, "provider is gke"}},
 		{"gke with min over max", with("provider", "gke", "gkeProject", "p", "gkeMinNodes", "5"), []string{`rollproof:gkeMinNodes: "5"`, "gkeMaxNodes, which is 3"}},
+		{"a port of gRPC without gRPC", with("grpcPort", "30081"), []string{`rollproof:grpcPort: "30081"`, "rollproof:grpc is false"}},
+		{"a node port of gRPC without gRPC", with("grpcNodePort", "30081"), []string{`rollproof:grpcNodePort: "30081"`, "rollproof:grpc is false"}},
+		{"gRPC on HTTP's port", with("grpc", "true", "grpcPort", "30080"), []string{`rollproof:grpcPort: "30080"`, "another port than rollproof:port, which is 30080"}},
+		{"gRPC on HTTP's node port", with("grpc", "true", "nodePort", "30081"), []string{`rollproof:grpcNodePort: "30081"`, "another port than rollproof:nodePort, which is 30081"}},
+		{"a port of this machine for gRPC on gke", with("provider", "gke", "gkeProject", "p", "grpc", "true", "grpcPort", "30081"), []string{`rollproof:grpcPort: "30081"`, "clusters of kind"}},
+		{"no boolean for gRPC", with("grpc", "on"), []string{`rollproof:grpc: "on"`, "true or false"}},
 		{"everything at once", with("minReplicas", "1", "drainDelay", "x", "portt", "y"), []string{"drainDelay", "minReplicas", "portt", "did you mean rollproof:port?"}},
 	}
 	for _, tc := range tests {
@@ -135,6 +141,9 @@ func TestParseTakes(t *testing.T) {
 		}},
 		{"address ranges", with("allowFrom", "10.0.0.0/8, 192.168.0.0/16"), func(s Settings) (any, any) {
 			return s.AllowFrom, []string{"10.0.0.0/8", "192.168.0.0/16"}
+		}},
+		{"gRPC, and its node port", with("grpc", "true"), func(s Settings) (any, any) {
+			return []any{s.GRPC, s.GRPCPort, s.GRPCNodePort}, []any{true, 0, 30081}
 		}},
 		{"quantities as Kubernetes writes them", with("cpuRequest", "0.5", "memory", "1024Mi"), func(s Settings) (any, any) {
 			return []string{s.CPURequest, s.Memory}, []string{"500m", "1Gi"}

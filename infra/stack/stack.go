@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"strconv"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -84,6 +86,8 @@ func Deploy(ctx *pulumi.Context, s Settings) error {
 		LogLevel:               s.LogLevel,
 		ServiceType:            s.ServiceType,
 		NodePort:               s.NodePort,
+		GRPC:                   s.GRPC,
+		GRPCNodePort:           s.GRPCNodePort,
 		AllowFrom:              s.AllowFrom,
 		MetricsNamespace:       s.MetricsNamespace,
 		DeployTimeout:          s.DeployTimeout,
@@ -92,6 +96,9 @@ func Deploy(ctx *pulumi.Context, s Settings) error {
 		return err
 	}
 	ctx.Export("url", address(s, service.Service))
+	if s.GRPC {
+		ctx.Export("grpc", grpcAddress(s, service.Service))
+	}
 	ctx.Export("namespace", service.Namespace)
 	ctx.Export("deployment", service.Deployment)
 	ctx.Export("hpa", service.Autoscaler)
@@ -118,6 +125,7 @@ func newCluster(ctx *pulumi.Context, s Settings) (*cluster.Cluster, error) {
 			NodeImage: s.NodeImage,
 			HostPort:  s.Port,
 			NodePort:  s.NodePort,
+			GRPC:      cluster.PortMapping{HostPort: s.GRPCPort, NodePort: s.GRPCNodePort},
 			Owner:     fmt.Sprintf("stack %s of project %s", ctx.Stack(), ctx.Project()),
 			Build:     build,
 		})
@@ -163,19 +171,46 @@ func address(s Settings, service *corev1.Service) pulumi.StringOutput {
 	case s.ServiceType == "NodePort": // on kind; elsewhere url must be set
 		return pulumi.Sprintf("http://127.0.0.1:%d", s.Port)
 	case s.ServiceType == "LoadBalancer":
-		return service.Status.ApplyT(func(status *corev1.ServiceStatus) string {
-			if status == nil || status.LoadBalancer == nil || len(status.LoadBalancer.Ingress) == 0 {
+		return balancer(service).ApplyT(func(host string) string {
+			if host == "" {
 				return ""
 			}
-			in := status.LoadBalancer.Ingress[0]
-			if in.Ip != nil {
-				return "http://" + *in.Ip
-			}
-			if in.Hostname != nil {
-				return "http://" + *in.Hostname
-			}
-			return ""
+			return "http://" + host
 		}).(pulumi.StringOutput)
 	}
 	return pulumi.Sprintf("http://%s.%s.svc", s.Name, s.Namespace)
+}
+
+// grpcAddress is where callers reach gRPC, as HOST:PORT: from this machine if a port of
+// it leads there, else from the cluster.
+func grpcAddress(s Settings, service *corev1.Service) pulumi.StringOutput {
+	switch {
+	case s.ServiceType == "NodePort" && s.GRPCPort != 0:
+		return pulumi.Sprintf("127.0.0.1:%d", s.GRPCPort)
+	case s.ServiceType == "LoadBalancer":
+		return balancer(service).ApplyT(func(host string) string {
+			if host == "" {
+				return ""
+			}
+			return net.JoinHostPort(host, strconv.Itoa(prediction.GRPCPort))
+		}).(pulumi.StringOutput)
+	}
+	return pulumi.Sprintf("%s.%s.svc:%d", s.Name, s.Namespace, prediction.GRPCPort)
+}
+
+// balancer is a load balancer's address or name, empty while it has none.
+func balancer(service *corev1.Service) pulumi.StringOutput {
+	return service.Status.ApplyT(func(status *corev1.ServiceStatus) string {
+		if status == nil || status.LoadBalancer == nil || len(status.LoadBalancer.Ingress) == 0 {
+			return ""
+		}
+		in := status.LoadBalancer.Ingress[0]
+		if in.Ip != nil {
+			return *in.Ip
+		}
+		if in.Hostname != nil {
+			return *in.Hostname
+		}
+		return ""
+	}).(pulumi.StringOutput)
 }

@@ -99,6 +99,8 @@ func TestDeployAgainstGolden(t *testing.T) {
 		"kind":            with(),
 		"kind-unsafe":     with("unsafeDisableDrain", "true", "image", "other/app:v3", "clusterName", "c", "port", "8080"),
 		"existing":        with("provider", "existing", "kubeconfig", path, "context", "b", "allowFrom", "10.0.0.0/8"),
+		"kind-grpc":       with("grpc", "true", "grpcPort", "30081"),
+		"gke-grpc":        with("provider", "gke", "gkeProject", "p", "grpc", "true", "allowFrom", "10.0.0.0/8"),
 		"existing-kind":   with("provider", "existing", "kubeconfig", path, "kindCluster", "k"),
 		"gke":             with("provider", "gke", "gkeProject", "p"),
 		"gke-cluster-svc": with("provider", "gke", "gkeProject", "p", "serviceType", "ClusterIP", "gkeMinNodes", "2", "gkeMaxNodes", "9", "gkeRegion", "europe-north1", "gkeMachineType", "n2-standard-8"),

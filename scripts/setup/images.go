@@ -89,8 +89,9 @@ func (s *Setup) EnsureMetricsImage(ctx context.Context) error {
 	published := "registry.k8s.io/metrics-server/metrics-server:" + s.Versions["METRICS_SERVER"]
 	m := Module{
 		Name:     "metrics-server",
+		Dir:      clusterDir,
 		Binaries: map[string]string{"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
-		Expect:   150 * time.Second,
+		Expect:   45 * time.Second,
 	}
 	key, err := s.moduleKey(m)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 // program's module and everything under it by a go.mod and go.sum of its own,
 // and holds a main where the program's own is not published.
 type Module struct {
-	Name     string            // the folder
+	Name     string            // of the artifact
+	Dir      string            // the folder under scripts/fromsource; the name if it is empty
 	Binaries map[string]string // the binaries' names and their packages
 	LDFlags  string            // beside -s -w
 	Expect   time.Duration
@@ -27,6 +28,13 @@ type Module struct {
 
 // CarriedFile is a file that a module carries.
 type CarriedFile struct{ Module, Path string }
+
+func (m Module) dir() string {
+	if m.Dir != "" {
+		return filepath.Join("scripts/fromsource", m.Dir)
+	}
+	return filepath.Join("scripts/fromsource", m.Name)
+}
 
 func (s *Setup) moduleKey(m Module) (string, error) {
 	k := (&Key{}).Text(runtime.Version(), runtime.GOARCH, m.LDFlags)
@@ -39,7 +47,7 @@ func (s *Setup) moduleKey(m Module) (string, error) {
 	for _, c := range m.Carried {
 		k.Text(c.Module, c.Path)
 	}
-	if err := k.Files(s.Root, filepath.Join("scripts/fromsource", m.Name)); err != nil {
+	if err := k.Files(s.Root, m.dir()); err != nil {
 		return "", err
 	}
 	return k.String(), nil
@@ -60,7 +68,7 @@ func (s *Setup) Build(ctx context.Context, m Module) (string, error) {
 				return err
 			}
 			defer func() { _ = os.RemoveAll(src) }() // only a copy
-			if err := copyTree(filepath.Join(s.Root, "scripts/fromsource", m.Name), src); err != nil {
+			if err := copyTree(filepath.Join(s.Root, m.dir()), src); err != nil {
 				return err
 			}
 			for _, c := range m.Carried {
@@ -82,7 +90,13 @@ func (s *Setup) Build(ctx context.Context, m Module) (string, error) {
 	})
 }
 
-// goBuild compiles one static binary.
+// clusterDir is the module of everything that a cluster's nodes run and that is made
+// of Kubernetes' libraries: one set of versions, so that each is compiled once.
+const clusterDir = "cluster"
+
+// goBuild compiles one static binary. The Makefile builds the harness with the same
+// flags, and go.mod has the versions of the cluster's module where it can: what they
+// share, client-go above all, is compiled once.
 func goBuild(ctx context.Context, log io.Writer, dir, out, pkg, ldflags string) error {
 	c := Command{Dir: dir, Log: log, Env: []string{"CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly"}}
 	return c.Run(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", strings.TrimSpace("-s -w "+ldflags), "-o", out, pkg)

@@ -96,8 +96,8 @@ func (s *Setup) nodeModules() map[string]Module {
 			},
 			LDFlags: versionFlags(map[string]string{"github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion": s.Versions["CNI_PLUGINS"]}),
 		},
-		"etcd":    {Name: "etcd", Binaries: map[string]string{"etcd": "."}, Expect: 30 * time.Second},
-		"coredns": {Name: "coredns", Binaries: map[string]string{"coredns": "github.com/coredns/coredns"}, Expect: 2 * time.Minute},
+		"etcd":    {Name: "etcd", Dir: clusterDir, Binaries: map[string]string{"etcd": "./etcd"}, Expect: 30 * time.Second},
+		"coredns": {Name: "coredns", Dir: clusterDir, Binaries: map[string]string{"coredns": "./coredns"}, Expect: time.Minute},
 		"pause":   {Name: "pause", Binaries: map[string]string{"pause": "."}},
 	}
 }
@@ -154,8 +154,7 @@ func (s *Setup) nodeImageKey() (string, error) {
 	return k.String(), nil
 }
 
-// nodeParts builds what is not there yet, one after the other: two builds at
-// once on two cores take longer than one after the other.
+// nodeParts builds what is not there yet, one after the other.
 func (s *Setup) nodeParts(ctx context.Context) (nodeParts, error) {
 	var p nodeParts
 	var err error

@@ -61,12 +61,16 @@ func New(ctx context.Context, root string, out io.Writer) (*Setup, error) {
 	}, nil
 }
 
-// All puts everything in place.
+// All puts everything in place, one thing after the other: two builds side by side on
+// two cores took longer, by about an eighth, than one after the other.
 func (s *Setup) All(ctx context.Context) error {
 	if err := s.EnsureDocker(ctx); err != nil {
 		return err
 	}
 	if _, err := s.Tools(ctx); err != nil {
+		return err
+	}
+	if err := s.Programs(ctx); err != nil {
 		return err
 	}
 	if err := s.EnsureNodeImage(ctx); err != nil {

@@ -82,7 +82,7 @@ func (s *Steps) Do(ctx context.Context, what string, expect time.Duration, step 
 		}
 		return fmt.Errorf("%s: %w (whole output: %s)", what, err, logPath)
 	}
-	s.Say("    done in %s", time.Since(start).Round(100*time.Millisecond))
+	s.Say("    done: %s, in %s", what, time.Since(start).Round(100*time.Millisecond))
 	return nil
 }
 

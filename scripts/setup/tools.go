@@ -3,9 +3,11 @@ package setup
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -58,7 +60,7 @@ func (s *Setup) kubernetesModule() Module {
 		flags[p+".gitMajor"], flags[p+".gitMinor"] = parts[0], parts[1]
 		flags[p+".gitVersion"], flags[p+".gitTreeState"] = v, "clean"
 	}
-	return Module{Name: "kubernetes", Binaries: map[string]string{"hyperkube": "."}, LDFlags: versionFlags(flags), Expect: 8 * time.Minute}
+	return Module{Name: "kubernetes", Dir: clusterDir, Binaries: map[string]string{"hyperkube": "."}, LDFlags: versionFlags(flags), Expect: 8 * time.Minute}
 }
 
 func (s *Setup) pulumiModule() Module {
@@ -95,6 +97,16 @@ func (s *Setup) providerModule() Module {
 // Tools puts the command line tools in place and returns their folders.
 func (s *Setup) Tools(ctx context.Context) (ToolDirs, error) {
 	var dirs ToolDirs
+	err := s.pulumiTools(ctx, &dirs)
+	if err != nil {
+		return dirs, err
+	}
+	dirs.Kubectl, err = s.kubectl(ctx)
+	return dirs, err
+}
+
+// pulumiTools puts Pulumi's in place.
+func (s *Setup) pulumiTools(ctx context.Context, dirs *ToolDirs) error {
 	pulumi := tool{
 		name: "pulumi", version: s.Versions["PULUMI"],
 		found: func(ctx context.Context) bool {
@@ -109,11 +121,11 @@ func (s *Setup) Tools(ctx context.Context) (ToolDirs, error) {
 	var built bool
 	var err error
 	if dirs.Pulumi, built, err = s.ensure(ctx, pulumi); err != nil {
-		return dirs, err
+		return err
 	}
 	if built { // the published archive holds the host, the module does not
 		if dirs.LanguageHost, err = s.Build(ctx, s.languageHostModule()); err != nil {
-			return dirs, err
+			return err
 		}
 	}
 	provider := tool{
@@ -124,11 +136,34 @@ func (s *Setup) Tools(ctx context.Context) (ToolDirs, error) {
 			return d.Archive(ctx, url, dir, "pulumi-resource-kubernetes")
 		},
 	}.fromModule(s, s.providerModule())
-	if dirs.Provider, _, err = s.ensure(ctx, provider); err != nil {
-		return dirs, err
+	dirs.Provider, _, err = s.ensure(ctx, provider)
+	return err
+}
+
+// programs are the Pulumi program and its own provider, which Pulumi's language host
+// builds at their first run.
+var programs = []string{"infra", "infra/kindprovider/pulumi-resource-kind"}
+
+// Programs compiles what Pulumi will build, into Go's own cache and with the flags of
+// the language host, so that the first `pulumi up` need not wait minutes for it.
+func (s *Setup) Programs(ctx context.Context) error {
+	key, err := s.ownKey("infra")
+	if err != nil {
+		return err
 	}
-	dirs.Kubectl, err = s.kubectl(ctx)
-	return dirs, err
+	_, err = s.Cache.Make(ctx, "programs", (&Key{}).Text(runtime.Version(), key).String(), func(ctx context.Context, _ string) error {
+		return s.Steps.Do(ctx, "compile the Pulumi program and its kind provider", 3*time.Minute, func(ctx context.Context, log io.Writer) error {
+			for _, dir := range programs {
+				// Listing packages with their compiled form compiles them; nothing is linked.
+				c := Command{Dir: filepath.Join(s.Root, dir), Log: log}
+				if err := c.Run(ctx, "go", "list", "-export", "-deps", "-f", "{{if .Error}}{{.Error}}{{end}}", "."); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	return err
 }
 
 // kubectl is found, downloaded, or a name of the Kubernetes build that the
@@ -233,4 +268,17 @@ func (s *Setup) Lint(ctx context.Context) (string, error) {
 		Expect:   4 * time.Minute,
 	})
 	return filepath.Join(dir, "golangci-lint"), err
+}
+
+// Clients finds or builds the gRPC clients that the server is tested with, grpcurl and
+// ghz, and returns their folder.
+func (s *Setup) Clients(ctx context.Context) (string, error) {
+	return s.Build(ctx, Module{
+		Name: "clients",
+		Binaries: map[string]string{
+			"grpcurl": "github.com/fullstorydev/grpcurl/cmd/grpcurl",
+			"ghz":     "github.com/bojand/ghz/cmd/ghz",
+		},
+		Expect: 2 * time.Minute,
+	})
 }
