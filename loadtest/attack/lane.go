@@ -40,6 +40,9 @@ type Config struct {
 	BatchRows  int           // rows a request
 	Batches    int           // different bodies to rotate through
 	ClosedLoop bool          // every worker sends again as soon as it is answered; Rate is ignored
+	// Losses gets each loss and each masked retry as a line of JSON, for the
+	// explanations; nil: they are only counted.
+	Losses io.Writer
 }
 
 // Check refuses what cannot be sent.
@@ -141,8 +144,9 @@ func NewLane(cfg Config, set *cases.Set, versions *Versions, origin time.Time, r
 // must reach what it names.
 func newTransport(cfg Config) *http.Transport {
 	dialer := &net.Dialer{Timeout: cfg.Timeout, KeepAlive: 30 * time.Second}
+	dial := tracking(dialer.DialContext)
 	tr := &http.Transport{
-		DialContext:         dialer.DialContext,
+		DialContext:         dial,
 		DisableKeepAlives:   !cfg.KeepAlive,
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: cfg.Workers, // every connection is kept: none is closed for want of room
@@ -156,7 +160,7 @@ func newTransport(cfg Config) *http.Transport {
 	if cfg.Hold > 0 {
 		tr.WriteBufferSize = maxRequest
 		tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, network, addr)
+			conn, err := dial(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}
@@ -177,21 +181,38 @@ func (l *Lane) Run(ctx context.Context) error {
 
 	buffered := bufio.NewWriterSize(l.raw, 256<<10)
 	encode := vegeta.NewEncoder(buffered)
+	losses := bufio.NewWriter(io.Discard)
+	if l.cfg.Losses != nil {
+		losses.Reset(l.cfg.Losses)
+	}
+	keepLoss := tally.WriteLosses(losses)
 	target := l.targeter()
 	results := l.attacker.Attack(target, l.pacer, 0, l.cfg.Name)
-	var errs []error
+	// Only the first error of each is kept, and the lane goes on, so that the
+	// verdict is still had.
+	var rawErr, lossErr error
 	for r := range results {
-		l.collect(r)
-		if len(errs) == 0 {
-			if err := encode(r); err != nil {
-				// The lane goes on, so that the verdict is still had.
-				errs = append(errs, fmt.Errorf("lane %s: raw results: %w", l.cfg.Name, err))
-			}
+		s := l.collect(r)
+		if rawErr == nil {
+			rawErr = encode(r)
+		}
+		if s.Troubled() && lossErr == nil {
+			lossErr = keepLoss(s.Loss())
 		}
 	}
 	l.end(time.Now())
-	if err := buffered.Flush(); err != nil && len(errs) == 0 {
-		errs = append(errs, fmt.Errorf("lane %s: raw results: %w", l.cfg.Name, err))
+	if rawErr == nil {
+		rawErr = buffered.Flush()
+	}
+	if lossErr == nil {
+		lossErr = losses.Flush()
+	}
+	var errs []error
+	if rawErr != nil {
+		errs = append(errs, fmt.Errorf("lane %s: raw results: %w", l.cfg.Name, rawErr))
+	}
+	if lossErr != nil {
+		errs = append(errs, fmt.Errorf("lane %s: losses: %w", l.cfg.Name, lossErr))
 	}
 	return errors.Join(errs...)
 }
@@ -271,7 +292,7 @@ func (l *Lane) Answered(pod string) bool {
 
 // collect judges one result, counts it, and makes it fit for the raw file: what
 // is a loss has an error there too, and a right answer's body is left out.
-func (l *Lane) collect(r *vegeta.Result) {
+func (l *Lane) collect(r *vegeta.Result) tally.Sample {
 	s := l.sample(r)
 	if s.Class == tally.OK {
 		r.Body = nil
@@ -284,6 +305,7 @@ func (l *Lane) collect(r *vegeta.Result) {
 	l.tally.Add(s)
 	// A worker can begin its next request before its last result got here.
 	l.tally.PeakInFlight = min(int(l.traced.peak.Load()), l.cfg.Workers)
+	return s
 }
 
 func (l *Lane) sample(r *vegeta.Result) tally.Sample {
@@ -300,8 +322,18 @@ func (l *Lane) sample(r *vegeta.Result) tally.Sample {
 	if r.BytesOut == 0 {
 		r.BytesOut = uint64(len(tr.batch.Body))
 	}
-	s.Pod, s.Version, s.Remote, s.Reused, s.Attempts, s.Status = tr.pod, tr.version, tr.remote, tr.reused, tr.attempts, tr.status
+	s.Pod, s.Version, s.Remote, s.Attempts, s.Status = tr.pod, tr.version, tr.remote(), tr.attempts, tr.status
 	s.Class, s.Detail = l.judge(r, tr)
+	use := tr.last
+	if s.Class == tally.OK && s.Attempts > 1 {
+		use = tr.first
+	}
+	s.Reused, s.Idle, s.Written, s.LastPod, s.Phase = use.reused, use.idle, uint64(max(use.written, 0)), use.lastPod, use.phase
+	if use.conn == nil {
+		s.Phase = tr.progress.phase() // it never got a connection
+	} else {
+		s.Conn, s.Local = use.conn.id, use.conn.local
+	}
 	return s
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"rollproof/loadtest/cases"
+	"rollproof/loadtest/tally"
 )
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -37,11 +38,14 @@ func TestMaskedRetryIsCounted(t *testing.T) {
 			bodies.Add(1)
 		}
 		w.Header().Set(VersionHeader, "1")
+		w.Header().Set(PodHeader, "pod-a")
 		_, _ = io.WriteString(w, answer) // a write that fails shows as a loss
 	}))
 	t.Cleanup(s.Close)
-	cfg := Config{Name: "reused", URL: s.URL, Rate: 100, KeepAlive: true, Workers: 5, Timeout: time.Second, BatchRows: 1, Batches: 1}
-	var raw bytes.Buffer
+	cfg := Config{Name: "reused", URL: s.URL, Rate: 100, KeepAlive: true, Workers: 1, Timeout: 5 * time.Second, BatchRows: 1, Batches: 1}
+	var raw, losses bytes.Buffer
+	cfg.Losses = &losses
+	// One worker and so one connection: a spare one would not have answered before.
 	lane, err := NewLane(cfg, set, NewVersions("1"), time.Now(), &raw)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +67,7 @@ func TestMaskedRetryIsCounted(t *testing.T) {
 		}
 		return base.RoundTrip(r)
 	})
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()
 	if err := lane.Run(ctx); err != nil {
 		t.Fatal(err)
@@ -74,6 +78,20 @@ func TestMaskedRetryIsCounted(t *testing.T) {
 	}
 	if got := uint64(bodies.Load()); got != l.Requests+1 {
 		t.Errorf("the server read %d bodies for %d requests", got, l.Requests)
+	}
+	kept := 0
+	for loss, err := range tally.ReadLosses(&losses) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept++
+		// The connection is the first one, which the answer did not come from.
+		if !loss.Masked() || loss.Attempts != 2 || !loss.Reused || loss.LastPod != "pod-a" || loss.Written == 0 || loss.Phase != tally.Answer {
+			t.Errorf("%+v", loss)
+		}
+	}
+	if kept != 1 {
+		t.Errorf("%d masked losses were kept, want 1", kept)
 	}
 	if len(lane.traced.trips) != 0 {
 		t.Errorf("%d trips were kept", len(lane.traced.trips))

@@ -26,10 +26,53 @@ type trip struct {
 	status   int
 	pod      string
 	version  string
-	remote   string
-	reused   bool
 	attempts int
 	err      error // the first error, of the round trip or of reading the body
+
+	first    try // what is known of the first connection when there was a second
+	last     try // and of the last
+	progress progress
+	dialed   atomic.Pointer[string] // the address that was last dialed for it
+}
+
+// trace returns the hooks by which the transport tells of the request's way.
+func (tr *trip) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) { tr.progress.reach(stepConnect) },
+		ConnectStart: func(_, addr string) {
+			tr.dialed.Store(&addr)
+		},
+		TLSHandshakeStart: func() { tr.progress.reach(stepHandshake) },
+		// The transport calls GotConn from within RoundTrip, never after it.
+		GotConn: func(info httptrace.GotConnInfo) {
+			tr.attempts++
+			if tr.attempts > 1 {
+				tr.last.end(tr.progress.phase())
+			}
+			if tr.attempts == 2 {
+				tr.first = tr.last
+			}
+			tr.last = newTry(info)
+			tr.progress.restart()
+		},
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			if info.Err == nil {
+				tr.progress.reach(stepWait)
+			}
+		},
+		GotFirstResponseByte: func() { tr.progress.reach(stepAnswer) },
+	}
+}
+
+// remote returns the address that the request went to, or was to go to.
+func (tr *trip) remote() string {
+	if tr.last.conn != nil {
+		return tr.last.conn.remote
+	}
+	if addr := tr.dialed.Load(); addr != nil {
+		return *addr
+	}
+	return ""
 }
 
 // traced is the round tripper around a lane's transport. It gives each request
@@ -69,13 +112,7 @@ func (t *traced) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.trips[seq] = tr
 	t.mu.Unlock()
 
-	// The transport calls GotConn from within RoundTrip, never after it.
-	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
-		tr.attempts++
-		tr.reused = info.Reused
-		tr.remote = info.Conn.RemoteAddr().String()
-	}}
-	sent := req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
+	sent := req.WithContext(httptrace.WithClientTrace(req.Context(), tr.trace()))
 	sent.Body = io.NopCloser(bytes.NewReader(tr.batch.Body))
 	// As an ordinary client's: with it the transport may send again what it is
 	// sure was not written, which is counted as a masked retry.
@@ -87,6 +124,7 @@ func (t *traced) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errNoDeadline
 	}
 	resp, err := t.base.RoundTrip(sent)
+	tr.last.end(tr.progress.phase())
 	if err != nil {
 		tr.err = timedOut(deadline, err)
 		if t.backoff > 0 {
@@ -100,6 +138,9 @@ func (t *traced) RoundTrip(req *http.Request) (*http.Response, error) {
 	tr.status = resp.StatusCode
 	tr.pod = resp.Header.Get(PodHeader)
 	tr.version = resp.Header.Get(VersionHeader)
+	if tr.last.conn != nil {
+		tr.last.conn.answered(tr.pod)
+	}
 	resp.Body = &watchedBody{ReadCloser: resp.Body, failed: func(err error) {
 		if tr.err == nil {
 			tr.err = timedOut(deadline, err)

@@ -53,7 +53,8 @@ func Run(ctx, hard context.Context, args []string, stdout, stderr io.Writer) int
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(loadCommand(ctx, &code, stdout, stderr), upgradeCommand(ctx, hard, &code, stdout, stderr))
+	root.AddCommand(loadCommand(ctx, &code, stdout, stderr), upgradeCommand(ctx, hard, &code, stdout, stderr),
+		explainCommand(stdout), rbacCommand(stdout))
 	root.CompletionOptions.DisableDefaultCmd = true
 	if err := root.ExecuteContext(ctx); err != nil {
 		// Nothing is left to tell if standard error does not take it.
@@ -101,7 +102,9 @@ func upgradeCommand(ctx, hard context.Context, code *int, stdout, stderr io.Writ
 	fl := cmd.Flags()
 	fl.StringVar(&f.cfg.FromVersion, "from-version", "", "model version that answers before the upgrade")
 	fl.StringVar(&f.cfg.ToVersion, "to-version", "", "model version that answers after it")
-	fl.Float64Var(&f.cfg.StepRate, "step-rate", f.cfg.StepRate, "requests a second of the step lane, 0 for none")
+	fl.Float64Var(&f.cfg.StepRate, "step-rate", f.cfg.StepRate, "requests a second of a step lane, 0 for none")
+	fl.IntVar(&f.cfg.StepLanes, "step-lanes", f.cfg.StepLanes, "most step lanes at once")
+	duration(cmd, &f.cfg.StepRaise, "step-raise", "how long a step lane is given to make the autoscaler act before another joins")
 	fl.IntVar(&f.cfg.StepRows, "step-rows", f.cfg.StepRows, "rows in a request of the step lane")
 	duration(cmd, &f.cfg.Steady, "steady", "how long the old version is proven before the command")
 	duration(cmd, &f.cfg.StepTimeout, "step-timeout", "longest time for the step lane after the rollout is complete, from its start")
@@ -183,6 +186,10 @@ func (f *flags) carryOut(name string, code *int, stdout, stderr io.Writer, do fu
 	}
 	v := verdict.Judge(result.Input)
 	r := report.New(f.cfg, result, v)
+	if err := r.Explain(run.Losses(f.cfg.Out)); err != nil {
+		// The verdict stands without them.
+		_, _ = fmt.Fprintf(stderr, "loadtest: %v\n", err)
+	}
 	// The terminal's report comes also when the folder does not take its own.
 	writeErr := r.Write(f.cfg.Out)
 	if err := r.Summary(stderr); err != nil {

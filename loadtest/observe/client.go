@@ -26,7 +26,7 @@ func (t Target) Client() (kubernetes.Interface, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("kubeconfig: %w", err)
 	}
-	// Six watches and a handful of lists: the default limits of 5 a second would
+	// Seven watches and a handful of lists: the default limits of 5 a second would
 	// make the start wait.
 	config.QPS, config.Burst = 50, 100
 	config.UserAgent = "rollproof-loadtest"

@@ -1,7 +1,8 @@
 // Package observe watches one Deployment and what belongs to it, and keeps what
 // it saw as a timeline. It needs the rights to get, list and watch Deployments,
 // ReplicaSets, Pods, EndpointSlices, HorizontalPodAutoscalers and Events in one
-// namespace, and changes nothing. It judges nothing.
+// namespace (Rights has them), and changes nothing. Nodes, which no right of one
+// namespace reaches, are watched where they may be. It judges nothing.
 package observe
 
 import (
@@ -9,14 +10,12 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
@@ -45,8 +44,15 @@ type Observer struct {
 	pods      map[string]*timeline.Pod
 	gone      []timeline.Pod
 	hpa       *timeline.HPA
-	endpoints map[string]map[string]string // conditions by pod, by slice
+	endpoints map[string]map[string]timeline.Endpoint // by pod, by slice
 	events    []timeline.Event
+	turns     []timeline.Endpoint // of endpoints, in order
+	exits     map[string]bool     // container ends seen already
+	templates []timeline.Template
+	ways      []timeline.Strategy
+	nodes     map[string]timeline.Node // as last seen
+	nodeTurns []timeline.Node
+	output    int // lines of the command's that were taken
 	scales    []timeline.Scale
 	gaps      map[string]*timeline.Gap // open ones, by resource
 	pastGaps  []timeline.Gap
@@ -78,9 +84,10 @@ func Start(ctx context.Context, client kubernetes.Interface, namespace, deployme
 		began: time.Now(), cancel: cancel,
 		changed: make(chan struct{}),
 		sets:    map[string]replicaSet{}, pods: map[string]*timeline.Pod{},
-		endpoints: map[string]map[string]string{}, gaps: map[string]*timeline.Gap{},
+		endpoints: map[string]map[string]timeline.Endpoint{}, gaps: map[string]*timeline.Gap{},
+		exits: map[string]bool{}, nodes: map[string]timeline.Node{},
 	}
-	synced := o.watchAll(watchCtx, client)
+	synced := append(o.watchAll(watchCtx, client), o.watchNodes(first, watchCtx, client)...)
 	if !cache.WaitForCacheSync(first.Done(), synced...) {
 		o.Stop()
 		return nil, fmt.Errorf("deployment %s/%s: the first lists did not come in %s%s", namespace, deployment, syncTimeout, o.gapReason())
@@ -144,6 +151,23 @@ func (o *Observer) Note(what, detail string) {
 	o.event("Run", "loadtest", what, detail)
 }
 
+// maxOutput bounds how many lines of the command's output the timeline takes;
+// the run's folder has all of them.
+const maxOutput = 5000
+
+// CommandLine adds a line of the command's output to the timeline.
+func (o *Observer) CommandLine(line string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.output++
+	switch {
+	case o.output <= maxOutput:
+		o.event("Command", "output", "line", line)
+	case o.output == maxOutput+1:
+		o.event("Command", "output", "line", fmt.Sprintf("(more than %d lines: the others are in the command's log only)", maxOutput))
+	}
+}
+
 // Timeline returns a copy of what was seen so far.
 func (o *Observer) Timeline() *timeline.Timeline {
 	o.mu.Lock()
@@ -151,6 +175,8 @@ func (o *Observer) Timeline() *timeline.Timeline {
 	t := &timeline.Timeline{
 		Events: slices.Clone(o.events), Scales: slices.Clone(o.scales),
 		Pods: o.state().Pods, Gaps: slices.Clone(o.pastGaps),
+		Endpoints: slices.Clone(o.turns), Templates: slices.Clone(o.templates),
+		Strategies: slices.Clone(o.ways), Nodes: slices.Clone(o.nodeTurns),
 	}
 	for _, g := range o.gaps {
 		t.Gaps = append(t.Gaps, *g)
@@ -170,6 +196,7 @@ func (o *Observer) scale() {
 	s := timeline.Scale{Spec: o.dep.Spec, Ready: o.dep.Ready}
 	if o.hpa != nil {
 		s.Desired, s.Min, s.Max, s.Metric = o.hpa.Desired, o.hpa.Min, o.hpa.Max, o.hpa.Metric
+		s.Measured, s.Target = o.hpa.Measured, o.hpa.Target
 	}
 	if n := len(o.scales); n > 0 {
 		last := o.scales[n-1]
@@ -194,6 +221,7 @@ func (o *Observer) seeDeployment(d *appsv1.Deployment) {
 	if c := d.Spec.Template.Spec.Containers; len(c) > 0 {
 		now.Image = c[0].Image
 	}
+	o.seeStrategy(d)
 	if now == o.dep {
 		return
 	}
@@ -239,7 +267,12 @@ func (o *Observer) seeHPA(h *autoscalingv2.HorizontalPodAutoscaler, gone bool) {
 		o.event("HorizontalPodAutoscaler", h.Name, "gone", "")
 		return
 	}
-	now := timeline.HPA{Name: h.Name, Min: 1, Max: h.Spec.MaxReplicas, Desired: h.Status.DesiredReplicas, Metric: metricOf(h)}
+	now := timeline.HPA{Name: h.Name, Min: 1, Max: h.Spec.MaxReplicas, Desired: h.Status.DesiredReplicas, Metric: "no metric yet"}
+	if resource, measured, wanted := metricOf(h); resource != "" {
+		now.Metric = fmt.Sprintf("%s %d%%", resource, measured)
+		now.Measured, now.Target = measured, wanted
+		now.Short = float64(measured) <= tolerance*float64(wanted)
+	}
 	if h.Spec.MinReplicas != nil {
 		now.Min = *h.Spec.MinReplicas
 	}
@@ -252,41 +285,26 @@ func (o *Observer) seeHPA(h *autoscalingv2.HorizontalPodAutoscaler, gone bool) {
 		now.Min, now.Max, h.Status.CurrentReplicas, now.Desired, now.Metric))
 }
 
-// metricOf returns the first resource metric that the autoscaler measured.
-func metricOf(h *autoscalingv2.HorizontalPodAutoscaler) string {
-	for _, m := range h.Status.CurrentMetrics {
-		if m.Resource != nil && m.Resource.Current.AverageUtilization != nil {
-			return fmt.Sprintf("%s %d%%", m.Resource.Name, *m.Resource.Current.AverageUtilization)
-		}
-	}
-	return "no metric yet"
-}
+// tolerance is by how much a metric must exceed its target before an autoscaler acts,
+// unless its controller is told otherwise: --horizontal-pod-autoscaler-tolerance.
+const tolerance = 1.1
 
-func (o *Observer) seeSlice(s *discoveryv1.EndpointSlice, gone bool) {
-	before := o.endpoints[s.Name]
-	now := map[string]string{}
-	for _, e := range s.Endpoints {
-		// By name, since a slice can be seen before the pods that it lists.
-		if gone || e.TargetRef == nil || !strings.HasPrefix(e.TargetRef.Name, o.deployment+"-") {
+// metricOf returns the first resource of which the autoscaler measured the utilization,
+// that, and its target (0 if it has none), in percent of the request; "" if there is none.
+func metricOf(h *autoscalingv2.HorizontalPodAutoscaler) (resource string, measured, wanted int32) {
+	for _, m := range h.Status.CurrentMetrics {
+		if m.Resource == nil || m.Resource.Current.AverageUtilization == nil {
 			continue
 		}
-		now[e.TargetRef.Name] = fmt.Sprintf("ready=%t serving=%t terminating=%t",
-			isTrue(e.Conditions.Ready), isTrue(e.Conditions.Serving), isTrue(e.Conditions.Terminating))
-	}
-	for pod, conditions := range now {
-		if before[pod] != conditions {
-			o.event("EndpointSlice", s.Name, "endpoint "+pod, conditions)
+		for _, target := range h.Spec.Metrics {
+			if target.Resource != nil && target.Resource.Name == m.Resource.Name && target.Resource.Target.AverageUtilization != nil {
+				wanted = *target.Resource.Target.AverageUtilization
+			}
 		}
+		return string(m.Resource.Name), *m.Resource.Current.AverageUtilization, wanted
 	}
-	for pod := range before {
-		if now[pod] == "" {
-			o.event("EndpointSlice", s.Name, "endpoint "+pod, "withdrawn")
-		}
-	}
-	o.endpoints[s.Name] = now
+	return "", 0, 0
 }
-
-func isTrue(b *bool) bool { return b != nil && *b }
 
 func (o *Observer) seeEvent(e *corev1.Event) {
 	at := e.LastTimestamp.Time

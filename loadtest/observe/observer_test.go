@@ -61,11 +61,14 @@ func pod(name, template string, ready bool) *corev1.Pod {
 	}
 }
 
-func hpa(minimum, desired int32) *autoscalingv2.HorizontalPodAutoscaler {
+func hpa(minimum, desired int32) *autoscalingv2.HorizontalPodAutoscaler { //nolint:unparam // said where it is called
 	return &autoscalingv2.HorizontalPodAutoscaler{
 		ObjectMeta: metav1.ObjectMeta{Name: "scaler", Namespace: namespace},
 		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
 			MinReplicas: ptr(minimum), MaxReplicas: 6,
+			Metrics: []autoscalingv2.MetricSpec{{Resource: &autoscalingv2.ResourceMetricSource{
+				Name: corev1.ResourceCPU, Target: autoscalingv2.MetricTarget{AverageUtilization: ptr(int32(60))},
+			}}},
 			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{Kind: "Deployment", Name: "web"},
 		},
 		Status: autoscalingv2.HorizontalPodAutoscalerStatus{
@@ -242,5 +245,23 @@ func TestTargetWithoutKubeconfig(t *testing.T) {
 	_, _, err := observe.Target{Kubeconfig: "no/such/file", Deployment: "web"}.Client()
 	if err == nil || !strings.Contains(err.Error(), "kubeconfig") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestAMetricBelowWhatTheAutoscalerActsOnIsShort(t *testing.T) {
+	t.Parallel()
+	for measured, want := range map[int32]bool{0: true, 59: true, 66: true, 67: false, 83: false} {
+		h := hpa(2, 2)
+		h.Status.CurrentMetrics[0].Resource.Current.AverageUtilization = ptr(measured)
+		o := startObserver(t, fake.NewClientset(deployment(1, 1, 1, 1), replicaSet("web-a", "a", "1"), h))
+		if got := o.State().HPA; got == nil || got.Short != want {
+			t.Errorf("%d%% of a target of 60%%: %+v, want it short: %t", measured, got, want)
+		}
+	}
+	h := hpa(2, 2)
+	h.Status.CurrentMetrics = nil
+	o := startObserver(t, fake.NewClientset(deployment(1, 1, 1, 1), replicaSet("web-a", "a", "1"), h))
+	if got := o.State().HPA; got == nil || got.Short {
+		t.Errorf("no metric yet: %+v, want it not short", got)
 	}
 }

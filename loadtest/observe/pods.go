@@ -25,6 +25,7 @@ func (o *Observer) seePod(p *corev1.Pod) {
 			pod.Image = p.Spec.Containers[0].Image
 		}
 		o.pods[p.Name] = pod
+		o.seeTemplate(pod.Template, &p.Spec)
 		o.event("Pod", p.Name, "seen", "template "+pod.Template+", image "+pod.Image)
 	}
 	if pod.Scheduled.IsZero() && p.Spec.NodeName != "" {
@@ -41,6 +42,7 @@ func (o *Observer) seePod(p *corev1.Pod) {
 	}
 	if ready != pod.ReadyNow {
 		pod.ReadyNow = ready
+		pod.Readiness = append(pod.Readiness, timeline.Turn{At: now, Ready: ready})
 		what := "not ready"
 		if ready {
 			what = "ready"
@@ -49,6 +51,10 @@ func (o *Observer) seePod(p *corev1.Pod) {
 	}
 	if pod.Terminating.IsZero() && p.DeletionTimestamp != nil {
 		pod.Terminating = now
+		if g := p.DeletionGracePeriodSeconds; g != nil {
+			seconds := float64(*g)
+			pod.Grace = &seconds
+		}
 		o.event("Pod", p.Name, "terminating", graceOf(p))
 	}
 }
@@ -68,9 +74,9 @@ func (o *Observer) seeContainers(p *corev1.Pod, pod *timeline.Pod, now time.Time
 			pod.Started = now
 			o.event("Pod", p.Name, "started", "container "+c.Name)
 		}
-		if t := c.State.Terminated; t != nil {
-			o.once("Pod", p.Name, "container exited", fmt.Sprintf("container %s, code %d, %s", c.Name, t.ExitCode, t.Reason))
-		}
+		// A container that is up again in no time shows its end only as its last one.
+		o.seeExit(p.Name, pod, c.Name, c.LastTerminationState.Terminated, now)
+		o.seeExit(p.Name, pod, c.Name, c.State.Terminated, now)
 		if w := c.State.Waiting; w != nil && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
 			o.once("Pod", p.Name, "container waits", fmt.Sprintf("container %s, %s: %s", c.Name, w.Reason, w.Message))
 		}
@@ -79,6 +85,27 @@ func (o *Observer) seeContainers(p *corev1.Pod, pod *timeline.Pod, now time.Time
 		o.event("Pod", p.Name, "restarted", fmt.Sprintf("%d restarts in all", restarts))
 	}
 	pod.Restarts = restarts
+}
+
+// seeExit records the end of a container, once; ends from before the watch are
+// only remembered. o.mu is held.
+func (o *Observer) seeExit(name string, pod *timeline.Pod, container string, t *corev1.ContainerStateTerminated, now time.Time) {
+	if t == nil {
+		return
+	}
+	key := fmt.Sprint(name, "/", container, "/", t.ContainerID, "/", t.StartedAt.Unix(), "/", t.FinishedAt.Unix())
+	if o.exits[key] {
+		return
+	}
+	o.exits[key] = true
+	if !o.synced {
+		return
+	}
+	pod.Exits = append(pod.Exits, timeline.Exit{
+		At: now, Started: t.StartedAt.Time, Finished: t.FinishedAt.Time,
+		Container: container, Code: t.ExitCode, Signal: t.Signal, Reason: t.Reason,
+	})
+	o.event("Pod", name, "container exited", fmt.Sprintf("container %s, code %d, %s", container, t.ExitCode, t.Reason))
 }
 
 // once records an event unless the same was the last that the object had of its
@@ -96,12 +123,15 @@ func (o *Observer) once(kind, name, what, detail string) {
 	o.event(kind, name, what, detail)
 }
 
-// losePod takes the end of a pod; o.mu is held.
-func (o *Observer) losePod(name string) {
+// losePod takes the end of a pod, with the last that was told of it: how its
+// containers ended may come only then. o.mu is held.
+func (o *Observer) losePod(p *corev1.Pod) {
+	name := p.Name
 	pod := o.pods[name]
 	if pod == nil {
 		return
 	}
+	o.seePod(p)
 	delete(o.pods, name)
 	pod.Gone, pod.ReadyNow = time.Now(), false
 	o.gone = append(o.gone, *pod)

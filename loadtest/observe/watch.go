@@ -77,7 +77,7 @@ func (o *Observer) resources(client kubernetes.Interface) []resource {
 		{
 			name: "pods", object: &corev1.Pod{}, watch: pods.Watch, list: lister(pods.List), narrow: onlyOurs,
 			change: on(o.seePod),
-			remove: on(func(p *corev1.Pod) { o.losePod(p.Name) }),
+			remove: on(o.losePod),
 		},
 		{
 			name: "endpointslices", object: &discoveryv1.EndpointSlice{}, watch: slices.Watch, list: lister(slices.List), narrow: all,

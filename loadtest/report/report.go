@@ -12,6 +12,7 @@ import (
 	"sort"
 	"time"
 
+	"rollproof/loadtest/explain"
 	"rollproof/loadtest/objectives"
 	"rollproof/loadtest/run"
 	"rollproof/loadtest/tally"
@@ -27,7 +28,7 @@ const (
 
 // SchemaVersion is the version of report.json's form. A change that would break
 // a reader raises it.
-const SchemaVersion = 1
+const SchemaVersion = 2
 
 // Report is report.json.
 type Report struct {
@@ -39,11 +40,19 @@ type Report struct {
 	Lanes         []Lane                `json:"lanes"`
 	Pods          []Pod                 `json:"pods"`
 	Versions      map[string]uint64     `json:"versions"` // right answers by version
-	Facts         *Facts                `json:"facts,omitempty"`
-	Losses        []tally.Loss          `json:"losses"` // the earliest of each lane; the counts are whole
+	Upgrade       *Upgrade              `json:"upgrade,omitempty"`
+	Explanations  []explain.Explanation `json:"explanations"` // of every loss and masked retry
+	Facts         []explain.Fact        `json:"facts"`
+	Losses        []Loss                `json:"losses"` // the earliest of each lane; the counts are whole
 	CommandTail   []string              `json:"command_tail,omitempty"`
 
 	timeline *timeline.Timeline
+}
+
+// Loss is one loss with its cause, which names one of the explanations.
+type Loss struct {
+	tally.Loss
+	Cause explain.Cause `json:"cause"`
 }
 
 // Lane is one lane's figures. Latency counts from the time at which a request
@@ -81,12 +90,13 @@ type Pod struct {
 	Versions map[string]uint64 `json:"versions"`
 	First    time.Time         `json:"first_answer,omitzero"`
 	Last     time.Time         `json:"last_answer,omitzero"`
+	LastNew  time.Time         `json:"last_new_connection,omitzero"` // when it was last asked on one, and answered right
 	Cluster  *timeline.Pod     `json:"cluster,omitempty"`
 }
 
-// Facts are the timeline's main figures, in seconds after the command's start
-// unless they say otherwise; null where it did not come to that.
-type Facts struct {
+// Upgrade holds the timeline's main figures, in seconds after the command's
+// start unless they say otherwise; null where it did not come to that.
+type Upgrade struct {
 	Command      *float64 `json:"command_seconds"`
 	Rollout      *float64 `json:"rollout_seconds"`
 	ScaleUp      *float64 `json:"scale_up_seconds"` // after the step's start
@@ -94,12 +104,12 @@ type Facts struct {
 	Settle       *float64 `json:"settle_seconds"` // after the step's end
 }
 
-// New puts a report together.
+// New puts a report together. What Explain adds is still missing.
 func New(cfg run.Config, result *run.Result, v verdict.Verdict) *Report {
 	in := result.Input
 	r := &Report{
 		SchemaVersion: SchemaVersion, Verdict: v, Run: in.Run, Settings: cfg, Objectives: in.Objectives,
-		Versions: map[string]uint64{}, Losses: []tally.Loss{}, CommandTail: result.CommandTail, timeline: in.Timeline,
+		Versions: map[string]uint64{}, Losses: []Loss{}, CommandTail: result.CommandTail, timeline: in.Timeline,
 	}
 	for _, l := range in.Lanes {
 		lane := newLane(l)
@@ -107,12 +117,14 @@ func New(cfg run.Config, result *run.Result, v verdict.Verdict) *Report {
 		for version, n := range lane.Versions {
 			r.Versions[version] += n
 		}
-		r.Losses = append(r.Losses, l.EarliestLosses()...)
+		for _, loss := range l.EarliestLosses() {
+			r.Losses = append(r.Losses, Loss{Loss: loss})
+		}
 	}
 	sort.SliceStable(r.Losses, func(i, j int) bool { return r.Losses[i].At.Before(r.Losses[j].At) })
 	r.Pods = newPods(tally.Pods(in.Lanes), in.Timeline)
 	if in.Run.Upgrade && in.Timeline != nil && !in.Run.CommandStart.IsZero() {
-		r.Facts = newFacts(in.Run, in.Timeline)
+		r.Upgrade = newUpgrade(in.Run, in.Timeline)
 	}
 	return r
 }
@@ -156,11 +168,12 @@ func newPods(answered map[string]*tally.Pod, t *timeline.Timeline) []Pod {
 func (p *Pod) fill(t *tally.Pod) {
 	if t != nil {
 		p.Requests, p.Lost, p.Versions, p.First, p.Last = t.Requests, t.Lost, t.Versions, t.First, t.Last
+		p.LastNew = t.LastNew
 	}
 }
 
-func newFacts(r verdict.Run, t *timeline.Timeline) *Facts {
-	return &Facts{
+func newUpgrade(r verdict.Run, t *timeline.Timeline) *Upgrade {
+	return &Upgrade{
 		Command:      between(r.CommandStart, r.CommandEnd),
 		Rollout:      between(r.CommandStart, r.RolledOut),
 		ScaleUp:      between(r.StepStart, t.Raised(r.CommandStart)),

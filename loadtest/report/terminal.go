@@ -3,10 +3,12 @@ package report
 import (
 	"fmt"
 	"io"
+	"math"
 	"sort"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"rollproof/loadtest/tally"
 	"rollproof/loadtest/verdict"
@@ -32,10 +34,24 @@ func (r *Report) Summary(w io.Writer) error {
 	var b strings.Builder
 	r.lanes(&b)
 	r.pods(&b)
+	r.upgrade(&b)
 	r.facts(&b)
 	r.losses(&b)
+	r.explanations(&b)
 	r.command(&b)
 	r.reasons(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Why writes only what was measured and why requests were lost.
+func (r *Report) Why(w io.Writer) error {
+	var b strings.Builder
+	r.facts(&b)
+	r.explanations(&b)
+	if len(r.Explanations) == 0 {
+		b.WriteString("\nNothing was lost.\n")
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -128,8 +144,8 @@ func (r *Report) after(t time.Time) string {
 	return fmt.Sprintf("%.1f", t.Sub(r.Run.Start).Seconds())
 }
 
-func (r *Report) facts(b *strings.Builder) {
-	f := r.Facts
+func (r *Report) upgrade(b *strings.Builder) {
+	f := r.Upgrade
 	if f == nil {
 		return
 	}
@@ -147,6 +163,66 @@ func took(s *float64) string {
 		return "not seen"
 	}
 	return fmt.Sprintf("%.1f s", *s)
+}
+
+// facts writes what was measured besides; it is told also when all is well.
+func (r *Report) facts(b *strings.Builder) {
+	if len(r.Facts) == 0 {
+		return
+	}
+	b.WriteString("\nMeasured\n")
+	for _, f := range r.Facts {
+		wrap(b, "  ", "    ", f.Sentence)
+	}
+}
+
+// explanations writes why requests were lost, each cause with what to change.
+func (r *Report) explanations(b *strings.Builder) {
+	if len(r.Explanations) == 0 {
+		return
+	}
+	b.WriteString("\nWhy (seconds after the start)\n")
+	for _, e := range r.Explanations {
+		fmt.Fprintf(b, "  %s: %d, %s to %s, %s\n", e.Cause, e.Count, r.after(e.From), r.after(e.To), names("lane", e.Lanes))
+		wrap(b, "    ", "    ", oneLine(e.Sentence))
+		if e.Advice != "" {
+			wrap(b, "    -> ", "       ", oneLine(e.Advice))
+		}
+		if len(e.Examples) > 0 {
+			x := e.Examples[0]
+			wrap(b, "    e.g. ", "       ", oneLine(fmt.Sprintf("%s %s %d: %s", r.after(x.At), x.Lane, x.Seq, x.Sentence)))
+		}
+	}
+}
+
+// names writes "lane new" or "lanes hot, new".
+func names(what string, list []string) string {
+	if len(list) != 1 {
+		what += "s"
+	}
+	return what + " " + strings.Join(list, ", ")
+}
+
+// width is where wrap breaks lines: the tables are no wider on most terminals.
+const width = 110
+
+// wrap writes text in lines of at most width columns where its words allow; the
+// first begins with first, the others with rest.
+func wrap(b *strings.Builder, first, rest, text string) {
+	line := first
+	empty := true
+	for word := range strings.FieldsSeq(text) {
+		if !empty && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			b.WriteString(line + "\n")
+			line, empty = rest, true
+		}
+		if !empty {
+			line += " "
+		}
+		line += word
+		empty = false
+	}
+	b.WriteString(line + "\n")
 }
 
 func (r *Report) losses(b *strings.Builder) {
@@ -203,22 +279,28 @@ func (r *Report) reasons(b *strings.Builder) {
 		fmt.Fprintf(b, "  %s: %s\n", mark, oneLine(reason.Text))
 	}
 	if len(r.Verdict.Reasons) == 0 {
-		fmt.Fprintf(b, "  every objective was met; an outage of %s or more would have shown\n", r.shortest())
+		b.WriteString("  every objective was met\n")
 	}
-	b.WriteString("\n")
+	fmt.Fprintf(b, "  %s\n\n", r.evidence())
 }
 
-// shortest returns the shortest outage that the open-loop lanes together would
-// have shown: one request was due at least this often.
-func (r *Report) shortest() string {
-	var rate float64
-	for _, l := range r.Lanes {
-		if l.OpenLoop && l.Name != verdict.StepLane {
-			rate = max(rate, l.Rate)
-		}
+// evidence says how sure the counts make it.
+func (r *Report) evidence() string {
+	v := r.Verdict
+	shown := "no open-loop lane would have shown an outage"
+	if v.OutageSeen > 0 {
+		shown = fmt.Sprintf("an outage of %s or more would have shown", ms(v.OutageSeen))
 	}
-	if rate == 0 {
-		return "any length"
+	return fmt.Sprintf("%d of %d lost: with 95 %% certainty fewer than %s %%; %s", v.Lost, v.Requests, percent(v.LossRateUpper), shown)
+}
+
+// percent writes a share with two digits that count, rounded up.
+func percent(share float64) string {
+	p := 100 * share
+	if p <= 0 || p >= 100 {
+		return "100"
 	}
-	return ms(1 / rate)
+	digits := max(0, 1-int(math.Floor(math.Log10(p))))
+	scale := math.Pow10(digits)
+	return fmt.Sprintf("%.*f", digits, math.Ceil(p*scale)/scale)
 }

@@ -60,6 +60,14 @@ func newCluster(t *testing.T, set *cases.Set) *cluster {
 		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
 			MinReplicas: ptr(int32(2)), MaxReplicas: 4,
 			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{Kind: "Deployment", Name: "web"},
+			Metrics: []autoscalingv2.MetricSpec{{Resource: &autoscalingv2.ResourceMetricSource{
+				Name: corev1.ResourceCPU, Target: autoscalingv2.MetricTarget{AverageUtilization: ptr(int32(60))},
+			}}},
+		},
+		Status: autoscalingv2.HorizontalPodAutoscalerStatus{
+			CurrentMetrics: []autoscalingv2.MetricStatus{{Resource: &autoscalingv2.ResourceMetricStatus{
+				Name: corev1.ResourceCPU, Current: autoscalingv2.MetricValueStatus{AverageUtilization: ptr(int32(31))},
+			}}},
 		},
 	}, metav1.CreateOptions{})
 	must(t, err)

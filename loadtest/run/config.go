@@ -47,6 +47,8 @@ type Config struct {
 	HotHold        objectives.Duration `json:"hot_hold"`
 	StepRate       float64             `json:"step_rate,omitempty"`
 	StepRows       int                 `json:"step_rows,omitempty"`
+	StepLanes      int                 `json:"step_lanes,omitempty"`
+	StepRaise      objectives.Duration `json:"step_raise,omitempty"`
 	Timeout        objectives.Duration `json:"timeout"`
 	MaxWorkers     int                 `json:"max_workers"`
 
@@ -67,7 +69,7 @@ type Config struct {
 // DefaultLoad returns the defaults of a steady load.
 func DefaultLoad() Config {
 	return Config{
-		NewRate: 200, ReusedRate: 200, HotConnections: 64, HotHold: seconds(0.04),
+		NewRate: 200, ReusedRate: 200, HotConnections: 64, HotHold: seconds(0.1),
 		Timeout: seconds(10), MaxWorkers: 4000,
 		PreflightTimeout: seconds(30), Duration: seconds(30),
 	}
@@ -78,7 +80,8 @@ func DefaultUpgrade() Config {
 	c := DefaultLoad()
 	c.Duration = 0
 	c.PreflightTimeout = seconds(180)
-	c.StepRate, c.StepRows, c.StepTimeout = 125, 500, seconds(120)
+	c.StepRate, c.StepRows, c.StepTimeout = 125, 500, seconds(240)
+	c.StepLanes, c.StepRaise = 3, seconds(40)
 	c.Steady, c.Tail = seconds(20), seconds(5)
 	c.ChangeTimeout, c.RolloutTimeout, c.SettleTimeout = seconds(15), seconds(300), seconds(180)
 	c.CommandGrace = seconds(30)
@@ -107,7 +110,11 @@ func (c *Config) Check() error {
 			return fmt.Errorf("version %q has no goldens: the cases file has %v", v, c.Cases.Versions())
 		}
 	}
-	for _, l := range c.lanes(true) {
+	lanes := c.lanes()
+	if c.StepRate > 0 {
+		lanes = append(lanes, c.stepLane(1))
+	}
+	for _, l := range lanes {
 		if err := l.Check(); err != nil {
 			return err
 		}
@@ -127,6 +134,9 @@ func (c *Config) CheckUpgrade() error {
 	case c.FromVersion == c.ToVersion:
 		return fmt.Errorf("--from-version and --to-version are both %q: nothing would change", c.FromVersion)
 	}
+	if c.StepRate > 0 && (c.StepLanes < 1 || c.StepRaise <= 0) {
+		return fmt.Errorf("--step-lanes (%d) must be 1 or more and --step-raise (%v) above 0", c.StepLanes, c.StepRaise.D())
+	}
 	// Before the load, so that a slip of the pen costs no time.
 	if _, err := exec.LookPath(c.Command[0]); err != nil {
 		return fmt.Errorf("command: %w", err)
@@ -138,24 +148,31 @@ func (c *Config) CheckUpgrade() error {
 // 200 rows each they walk through all rows several times.
 const stepBatches = 16
 
-// lanes returns the lanes that run throughout, and with step that one too.
-func (c *Config) lanes(step bool) []attack.Config {
+// lanes returns the lanes that run throughout.
+func (c *Config) lanes() []attack.Config {
 	base := attack.Config{
 		URL: c.URL, Timeout: c.Timeout.D(), Workers: c.MaxWorkers, BatchRows: 1, Batches: len(c.Cases.Rows),
 	}
-	fresh, reused, hot, stepped := base, base, base, base
+	fresh, reused, hot := base, base, base
 	fresh.Name, fresh.Rate = LaneNew, c.NewRate
 	reused.Name, reused.Rate, reused.KeepAlive = LaneReused, c.ReusedRate, true
 	hot.Name, hot.KeepAlive, hot.ClosedLoop = LaneHot, true, true
 	hot.Workers, hot.Hold = c.HotConnections, c.HotHold.D()
-	stepped.Name, stepped.Rate = LaneStep, c.StepRate
-	stepped.BatchRows, stepped.Batches = c.StepRows, stepBatches
 	out := []attack.Config{fresh, reused}
 	if c.HotConnections > 0 {
 		out = append(out, hot)
 	}
-	if step && c.StepRate > 0 {
-		out = append(out, stepped)
-	}
 	return out
+}
+
+// stepLane returns the n-th of the lanes that make the step, from 1.
+func (c *Config) stepLane(n int) attack.Config {
+	name := LaneStep
+	if n > 1 {
+		name = fmt.Sprintf("%s-%d", LaneStep, n)
+	}
+	return attack.Config{
+		Name: name, URL: c.URL, Timeout: c.Timeout.D(), Workers: c.MaxWorkers,
+		Rate: c.StepRate, BatchRows: c.StepRows, Batches: stepBatches,
+	}
 }

@@ -15,7 +15,8 @@ import (
 	"rollproof/loadtest/verdict"
 )
 
-// RawDir is the folder under the run's that keeps Vegeta's results, a file a lane.
+// RawDir is the folder under the run's that keeps Vegeta's results and what is
+// known of each loss, a file of each a lane.
 const RawDir = "raw"
 
 // ErrCouldNotRun marks an error that kept the run from starting.
@@ -86,7 +87,7 @@ func (s *session) begin(ctx context.Context) (context.Context, error) {
 	s.run.Start = time.Now()
 	s.background.Go(func() { s.heart.beat(lanes) })
 	s.background.Go(func() { s.progress(lanes) })
-	for _, cfg := range s.cfg.lanes(false) {
+	for _, cfg := range s.cfg.lanes() {
 		if err := s.startLane(lanes, cfg); err != nil {
 			return nil, err
 		}
@@ -100,16 +101,21 @@ func (s *session) startLane(ctx context.Context, cfg attack.Config) error {
 	if err != nil {
 		return fmt.Errorf("lane %s: %w", cfg.Name, err)
 	}
+	losses, err := os.Create(filepath.Join(s.cfg.Out, RawDir, lossFile(cfg.Name)))
+	if err != nil {
+		return errors.Join(fmt.Errorf("lane %s: %w", cfg.Name, err), file.Close())
+	}
+	cfg.Losses = losses
 	lane, err := attack.NewLane(cfg, s.cfg.Cases, s.versions, s.run.Start, file)
 	if err != nil {
-		return errors.Join(err, file.Close())
+		return errors.Join(err, file.Close(), losses.Close())
 	}
 	s.mu.Lock()
 	s.lanes = append(s.lanes, lane)
 	s.mu.Unlock()
 	s.background.Go(func() {
 		err := lane.Run(ctx)
-		if closeErr := file.Close(); closeErr != nil {
+		if closeErr := errors.Join(file.Close(), losses.Close()); closeErr != nil {
 			err = errors.Join(err, fmt.Errorf("lane %s: raw results: %w", cfg.Name, closeErr))
 		}
 		if err != nil {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"rollproof/loadtest/timeline"
+	"rollproof/loadtest/verdict"
 )
 
 // Upgrade proves an upgrade: a steady load, the command under it, the rollout,
@@ -65,7 +67,8 @@ func Upgrade(ctx, hard context.Context, cfg Config, console Console) (*Result, e
 type upgrade struct {
 	*session
 	command *command
-	stop    context.CancelFunc // of the step lane
+	stop    context.CancelFunc // of the step lanes
+	stepCtx context.Context    // theirs: a further one may start later
 }
 
 // deployed is nil when the Deployment is complete and its replicas are at the
@@ -95,25 +98,53 @@ func (u *upgrade) start(ctx, hard, lanes context.Context) error {
 	u.versions.Allow(u.cfg.FromVersion, u.cfg.ToVersion)
 	u.run.CommandStart = time.Now()
 	var err error
-	u.command, err = startCommand(ctx, hard, u.cfg.Command, u.cfg.Out, u.cfg.CommandGrace.D(), u.console.CommandLine)
+	u.command, err = startCommand(ctx, hard, u.cfg.Command, u.cfg.Out, u.cfg.CommandGrace.D(), func(line string) {
+		u.console.CommandLine(line)
+		u.observer.CommandLine(line)
+	})
 	if err != nil {
 		return err
 	}
 	u.observer.Note("command", "started")
 	stepCtx, stop := context.WithCancel(lanes)
 	u.stop = stop
-	for _, cfg := range u.cfg.lanes(true) {
-		if cfg.Name != LaneStep {
-			continue
-		}
+	if u.cfg.StepRate > 0 {
 		u.run.StepStart = time.Now()
-		if err := u.startLane(stepCtx, cfg); err != nil {
-			u.mu.Lock()
-			u.errs = append(u.errs, err.Error())
-			u.mu.Unlock()
-		}
+		u.step(stepCtx, 1)
 	}
+	u.stepCtx = stepCtx
 	return nil
+}
+
+// step starts the n-th step lane, from 1.
+func (u *upgrade) step(ctx context.Context, n int) {
+	if err := u.startLane(ctx, u.cfg.stepLane(n)); err != nil {
+		u.mu.Lock()
+		u.errs = append(u.errs, err.Error())
+		u.mu.Unlock()
+	}
+}
+
+// raise starts further step lanes until the autoscaler has acted or there are StepLanes
+// of them: how much work a pod's CPU request is good for is the machine's own. Each lane
+// is given StepRaise, the first from the rollout's end: before it the autoscaler counts
+// pods that have no measure yet as idle. Another joins only when too little to act was
+// measured: on a machine that is slow to tell, more load would only break it.
+func (u *upgrade) raise(ctx context.Context) {
+	for n := 2; n <= u.cfg.StepLanes && u.cfg.Objectives.Scaling; n++ {
+		if !sleep(ctx, u.cfg.StepRaise.D()) {
+			return
+		}
+		acted := func() bool { return !u.observer.Timeline().Raised(u.run.CommandStart).IsZero() }
+		u.until(ctx, u.cfg.StepTimeout.D(), func(s timeline.State) bool {
+			return acted() || s.HPA == nil || s.HPA.Short
+		})
+		if s := u.observer.State(); ctx.Err() != nil || acted() || s.HPA == nil || !s.HPA.Short {
+			return
+		}
+		u.observer.Note("step", fmt.Sprintf("the autoscaler has not acted: raised to %d times %g/s", n, u.cfg.StepRate))
+		u.step(ctx, n)
+	}
 }
 
 // follow goes through the phases after the command's start, as far as they come.
@@ -127,7 +158,13 @@ func (u *upgrade) follow(ctx context.Context) {
 		return
 	}
 	u.phase("scaling")
+	var raising sync.WaitGroup
+	if u.cfg.StepRate > 0 {
+		raising.Go(func() { u.raise(u.stepCtx) })
+	}
 	u.scaled(ctx)
+	u.stop()
+	raising.Wait()
 	u.endStep()
 	if ctx.Err() != nil {
 		return
@@ -191,7 +228,7 @@ func (u *upgrade) endStep() {
 	u.stop()
 	u.observer.Note("step", "ended")
 	for _, l := range u.started() {
-		if l.Name() == LaneStep {
+		if verdict.IsStep(l.Name()) {
 			<-l.Done()
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,8 +14,10 @@ import (
 
 	"rollproof/loadtest/objectives"
 	"rollproof/loadtest/observe"
+	"rollproof/loadtest/report"
 	"rollproof/loadtest/run"
 	"rollproof/loadtest/tally"
+	"rollproof/loadtest/timeline"
 	"rollproof/loadtest/verdict"
 )
 
@@ -116,6 +119,17 @@ func TestUpgradePasses(t *testing.T) {
 	if log, err := os.ReadFile(filepath.Join(cfg.Out, run.CommandLog)); err != nil || string(log) != "upgrading\n" {
 		t.Errorf("command log %q, %v", log, err)
 	}
+	// The command's lines and the pods' specs are on the same clock as all else.
+	tl := r.Input.Timeline
+	if !slices.ContainsFunc(tl.Events, func(e timeline.Event) bool { return e.Kind == "Command" && e.Detail == "upgrading" }) {
+		t.Error("the command's line is not in the timeline")
+	}
+	if len(tl.Templates) != 2 || len(tl.Strategies) == 0 {
+		t.Errorf("templates %+v, strategies %+v", tl.Templates, tl.Strategies)
+	}
+	for _, err := range run.Losses(cfg.Out) {
+		t.Errorf("a loss of a run that lost nothing: %v", err)
+	}
 	m := r.Input.Run
 	if m.OldTemplate != "a" || m.NewTemplate != "b" || m.RolledOut.Before(m.CommandStart) || m.Settled.Before(m.StepEnd) {
 		t.Errorf("moments: %+v", m)
@@ -130,8 +144,22 @@ func TestUpgradeThatLoses(t *testing.T) {
 		}
 		c.rollOut(true)
 	}()
-	r, err := run.Upgrade(t.Context(), t.Context(), quick(t, c, "touch", c.trigger), &console{})
-	wants(t, judge(t, r, err), verdict.Fail, "3 requests were lost (wrong_status 3)")
+	cfg := quick(t, c, "touch", c.trigger)
+	r, err := run.Upgrade(t.Context(), t.Context(), cfg, &console{})
+	v := judge(t, r, err)
+	wants(t, v, verdict.Fail, "3 requests were lost (wrong_status 3)")
+	// Each of them is kept, and explained.
+	rep := report.New(cfg, r, v)
+	if err := rep.Explain(run.Losses(cfg.Out)); err != nil {
+		t.Fatal(err)
+	}
+	var count uint64
+	for _, x := range rep.Explanations {
+		count += x.Count
+	}
+	if count != 3 || len(rep.Losses) != 3 || rep.Losses[0].Cause == "" || len(rep.Facts) == 0 {
+		t.Errorf("%d explained: %+v", count, rep.Explanations)
+	}
 }
 
 func TestTheOldVersionAnswersAfterItsEnd(t *testing.T) {
@@ -162,9 +190,19 @@ func TestNoScaling(t *testing.T) {
 	c := newCluster(t, set)
 	go c.rollOut(false)
 	cfg := quick(t, c, "touch", c.trigger)
-	cfg.StepTimeout = seconds(1)
+	cfg.StepTimeout, cfg.StepLanes, cfg.StepRaise = seconds(3), 2, seconds(0.2)
 	r, err := run.Upgrade(t.Context(), t.Context(), cfg, &console{})
 	wants(t, judge(t, r, err), verdict.Inconclusive, "did not raise the replicas")
+	// One step lane did not make the autoscaler act, so that another joined it, no more.
+	var steps []string
+	for _, l := range r.Input.Lanes {
+		if verdict.IsStep(l.Name) && l.OK > 0 {
+			steps = append(steps, l.Name)
+		}
+	}
+	if !slices.Equal(steps, []string{"step", "step-2"}) {
+		t.Errorf("step lanes %q, want step and step-2", steps)
+	}
 }
 
 func TestCommandThatFails(t *testing.T) {

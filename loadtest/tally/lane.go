@@ -61,6 +61,7 @@ type Pod struct {
 	Versions map[string]uint64 // right answers by version
 	First    time.Time         // end of its first right answer
 	Last     time.Time         // end of its last right answer
+	LastNew  time.Time         // when it was last asked on a new connection, and answered right
 }
 
 // NewLane returns an empty tally whose coverages start at origin.
@@ -120,6 +121,9 @@ func (l *Lane) addPod(s Sample) {
 	}
 	end := s.End()
 	p.First, p.Last = earlier(p.First, end), later(p.Last, end)
+	if !s.Reused && s.Attempts <= 1 {
+		p.LastNew = later(p.LastNew, s.Sent)
+	}
 	p.Versions[s.Version]++
 }
 
@@ -131,6 +135,7 @@ func (p *Pod) merge(o *Pod) {
 	}
 	p.First = earlier(p.First, o.First)
 	p.Last = later(p.Last, o.Last)
+	p.LastNew = later(p.LastNew, o.LastNew)
 }
 
 // LostTotal returns how many requests were lost, of every class. Requests that

@@ -33,6 +33,19 @@ func Classes() []Class {
 	return []Class{Refused, Reset, EOF, Timeout, DNS, Other, WrongStatus, WrongVersion, WrongAnswer, ShortBody}
 }
 
+// Phase says how far a request came on the connection that it was lost on.
+type Phase string
+
+// The phases of a request, in order. An empty Phase is a request that asked for
+// no connection.
+const (
+	Connect   Phase = "connect"   // no connection yet: the name, or the dial
+	Handshake Phase = "handshake" // connected, TLS not yet agreed
+	Write     Phase = "write"     // on a connection, the request not wholly written
+	Wait      Phase = "wait"      // written, no byte of an answer
+	Answer    Phase = "answer"    // an answer had begun
+)
+
 // Sample is one request and what became of it.
 type Sample struct {
 	Lane     string
@@ -49,32 +62,31 @@ type Sample struct {
 	Reused   bool   // the connection had carried a request before
 	Attempts int    // connections that the transport used: more than one is a retry that it hid
 	Rows     int
+
+	// The connection: the last one of a loss, and the first one of a right answer
+	// that took more than one, since it is the first that went wrong.
+	Conn    uint64        // its number in the lane, from 1 in the order of dialing; 0 if there was none
+	Local   string        // our address on it
+	Idle    time.Duration // how long it had carried nothing before this request
+	Written uint64        // bytes that went out on it during this request
+	LastPod string        // the pod that had last answered on it before; empty if none did
+	Phase   Phase         // how far the request came on it
 }
 
 // End returns when the sample was answered or lost.
 func (s Sample) End() time.Time { return s.Intended.Add(s.Latency) }
 
-// Loss returns the sample as a loss; only meaningful when its class is not OK.
+// Troubled tells whether the sample is a loss or a masked one: a right answer
+// that took more than one connection.
+func (s Sample) Troubled() bool { return s.Class != OK || s.Attempts > 1 }
+
+// Loss returns the sample as a loss; only meaningful when it is Troubled.
 func (s Sample) Loss() Loss {
 	return Loss{
 		At: s.Intended, Lane: s.Lane, Seq: s.Seq, Class: s.Class, Detail: s.Detail, Status: s.Status,
 		Pod: s.Pod, Version: s.Version, Remote: s.Remote, Reused: s.Reused, Attempts: s.Attempts,
 		LatencySeconds: s.Latency.Seconds(),
+		Conn:           s.Conn, Local: s.Local, IdleSeconds: s.Idle.Seconds(), Written: s.Written,
+		LastPod: s.LastPod, Phase: s.Phase,
 	}
-}
-
-// Loss is a request that did not get the right answer from the right version.
-type Loss struct {
-	At             time.Time `json:"at"` // when it was due
-	Lane           string    `json:"lane"`
-	Seq            uint64    `json:"seq"`
-	Class          Class     `json:"class"`
-	Detail         string    `json:"detail"`
-	Status         int       `json:"status,omitempty"`
-	Pod            string    `json:"pod,omitempty"`
-	Version        string    `json:"version,omitempty"`
-	Remote         string    `json:"remote,omitempty"`
-	Reused         bool      `json:"reused_connection"`
-	Attempts       int       `json:"connections"`
-	LatencySeconds float64   `json:"latency_seconds"`
 }

@@ -44,6 +44,11 @@ type HPA struct {
 	Max     int32
 	Desired int32
 	Metric  string
+	// Measured and Target are as in Scale.
+	Measured int32
+	Target   int32
+	// Short: what was measured is known and too little for the autoscaler to add pods.
+	Short bool
 }
 
 // PodCount counts pods that are not gone.

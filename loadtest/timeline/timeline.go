@@ -15,12 +15,17 @@ type Timeline struct {
 	Pods   []Pod   `json:"pods"`
 	Scales []Scale `json:"scales"`
 	Gaps   []Gap   `json:"gaps"`
+
+	Endpoints  []Endpoint `json:"endpoints"`
+	Templates  []Template `json:"templates"`
+	Strategies []Strategy `json:"strategies"`
+	Nodes      []Node     `json:"nodes"`
 }
 
 // Event is one thing that happened.
 type Event struct {
 	At     time.Time `json:"at"`
-	Kind   string    `json:"kind"` // Pod, Deployment, ReplicaSet, EndpointSlice, HorizontalPodAutoscaler, Event, Run
+	Kind   string    `json:"kind"` // Pod, Deployment, ReplicaSet, EndpointSlice, HorizontalPodAutoscaler, Node, Event, Run, Command
 	Name   string    `json:"name"`
 	What   string    `json:"what"`
 	Detail string    `json:"detail,omitempty"`
@@ -43,6 +48,49 @@ type Pod struct {
 	ReadyNow    bool      `json:"ready_now"`
 	Restarts    int32     `json:"restarts"`
 	AtStart     bool      `json:"at_start"` // was there before the watch began
+
+	Grace     *float64 `json:"grace_seconds,omitempty"` // allowed between Terminating and SIGKILL; null before
+	Readiness []Turn   `json:"readiness,omitempty"`     // each change of its Ready condition
+	Exits     []Exit   `json:"exits,omitempty"`         // of its containers, as they were seen
+}
+
+// Turn is a change of a pod's Ready condition.
+type Turn struct {
+	At    time.Time `json:"at"`
+	Ready bool      `json:"ready"`
+}
+
+// ReadyAt tells whether the pod's Ready condition was true at that moment.
+func (p Pod) ReadyAt(at time.Time) bool {
+	ready := false
+	for _, turn := range p.Readiness {
+		if !turn.At.After(at) {
+			ready = turn.Ready
+		}
+	}
+	return ready && (p.Gone.IsZero() || at.Before(p.Gone))
+}
+
+// Ended returns when the pod's last container ended, or if that was not seen
+// when the pod was gone; zero if neither.
+func (p Pod) Ended() time.Time {
+	if p.Terminating.IsZero() {
+		return p.Gone
+	}
+	var last time.Time
+	for _, e := range p.Exits {
+		// A node's clock has whole seconds: the moment may seem to be before.
+		if at := e.Moment(); at.After(last) && !e.At.Before(p.Terminating) {
+			last = at
+		}
+	}
+	if last.IsZero() {
+		return p.Gone
+	}
+	if last.Before(p.Terminating) {
+		return p.Terminating
+	}
+	return last
 }
 
 // ReadyFor returns for how much of the time from start to end the pod was ready
@@ -71,6 +119,10 @@ type Scale struct {
 	Min     int32     `json:"min"`
 	Max     int32     `json:"max"`
 	Metric  string    `json:"metric,omitempty"` // what the autoscaler measured, for example "cpu 83%"
+	// Measured and Target are that metric and what the autoscaler holds it to, in
+	// percent of the request; 0 where unknown.
+	Measured int32 `json:"measured_percent,omitempty"`
+	Target   int32 `json:"target_percent,omitempty"`
 }
 
 // Gap is a time in which a watch was broken.

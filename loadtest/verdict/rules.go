@@ -148,7 +148,7 @@ func (j *judgement) laneEvidence(l *tally.Lane) {
 		j.lack("lane %s got %.1f right answers a second, less than %.0f %% of the %.0f that it was to send; %d requests were due and not sent",
 			l.Name, rate, 100*need.Achieved, l.Target, l.Dropped)
 	}
-	if l.Name != StepLane && rate < need.Achieved*need.Rate {
+	if !IsStep(l.Name) && rate < need.Achieved*need.Rate {
 		j.lack("lane %s got %.1f right answers a second; the objective wants %.0f", l.Name, rate, need.Rate)
 	}
 	if l.MaxWorkers > 0 && l.PeakInFlight >= l.MaxWorkers {

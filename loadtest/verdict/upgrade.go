@@ -9,8 +9,14 @@ import (
 )
 
 // StepLane is the name of the lane that makes the autoscaler act. It runs for a
-// part of the upgrade only.
+// part of the upgrade only. Where one is not enough for the machine, more of its
+// rate join it, whose names begin with it: step-2 and so on.
 const StepLane = "step"
+
+// IsStep tells whether a lane of that name is StepLane or joined it.
+func IsStep(lane string) bool {
+	return lane == StepLane || strings.HasPrefix(lane, StepLane+"-")
+}
 
 func (j *judgement) command() {
 	switch {

@@ -35,6 +35,12 @@ type Verdict struct {
 	Lost        uint64  `json:"lost"`
 	Masked      uint64  `json:"masked"`
 	SecondsDown float64 `json:"seconds_down"`
+
+	// LossRateUpper is the 95 % upper bound on the share of requests that are
+	// lost: UpperBound, rounded up to four digits. OutageSeen is the length in seconds of the shortest outage
+	// that the lanes would have shown: ShortestOutage.
+	LossRateUpper float64 `json:"loss_rate_upper_95"`
+	OutageSeen    float64 `json:"shortest_outage_seconds"`
 }
 
 // Reason is one thing that keeps a run from PASS.
@@ -102,6 +108,8 @@ func Judge(in Input) Verdict {
 		v.Lost += l.LostTotal()
 		v.Masked += l.Masked
 	}
+	v.LossRateUpper = roundUp(UpperBound(v.Lost, v.Requests))
+	v.OutageSeen = ShortestOutage(in.Lanes).Seconds()
 	v.Reasons = slices.Concat([]Reason{}, j.failed, j.lacking)
 	if len(j.lacking) > 0 {
 		v.Outcome = Inconclusive

@@ -1,0 +1,243 @@
+package explain
+
+import (
+	"slices"
+	"time"
+
+	"rollproof/loadtest/tally"
+)
+
+// The causes, in the order in which the rules are tried.
+const (
+	SamplerOutage        Cause = "sampler_outage"
+	WrongVersion         Cause = "wrong_version"
+	WrongAnswer          Cause = "wrong_answer"
+	NameNotResolved      Cause = "name_not_resolved"
+	OOMKill              Cause = "oom_kill"
+	LivenessKill         Cause = "liveness_kill"
+	Crash                Cause = "crash"
+	NodeDown             Cause = "node_down"
+	KilledAtGraceEnd     Cause = "killed_at_grace_end"
+	ErrorWhileEnding     Cause = "server_error_while_terminating"
+	NoEndpoint           Cause = "no_endpoint"
+	ReadyTooEarly        Cause = "ready_too_early"
+	RefusedAfterSigterm  Cause = "refused_after_sigterm"
+	ClosedAtShutdown     Cause = "closed_at_shutdown"
+	CutAtShutdown        Cause = "cut_at_shutdown"
+	NotReadyRouted       Cause = "not_ready_routed"
+	Overload             Cause = "overload"
+	ServerError          Cause = "server_error"
+	Rejected             Cause = "rejected"
+	IdleClosed           Cause = "idle_connection_closed"
+	RoutedAfterWithdrawn Cause = "routed_after_withdrawal"
+	ShortAnswer          Cause = "short_answer"
+	Unknown              Cause = "unknown"
+)
+
+// rule is one way in which a request is lost. The rules are tried in order, and
+// the first that fits is the cause: those that rest on more come first.
+type rule struct {
+	cause Cause
+	// loss tells whether the loss by itself is of this kind.
+	loss func(*scene) bool
+	// pod tells whether that pod was in a state that explains it; nil where no
+	// pod is to blame. A rule with it fits where one of the suspects does.
+	pod func(*scene, *history) bool
+	// sentence and advice speak of all the losses of the cause.
+	sentence func(*group) string
+	advice   func(*group) string
+}
+
+// rules is the table. It is not changed.
+var rules = []rule{
+	{SamplerOutage, isOwnOutage, nil, saySampler, adviseSampler},
+	{WrongVersion, isClass(tally.WrongVersion), nil, sayWrongVersion, adviseWrongVersion},
+	{WrongAnswer, isClass(tally.WrongAnswer), nil, sayWrongAnswer, adviseWrongAnswer},
+	{NameNotResolved, isClass(tally.DNS), nil, sayName, adviseName},
+	{OOMKill, isBroken, outOfMemory, sayOOM, adviseOOM},
+	{LivenessKill, isBroken, failedProbe, sayLiveness, adviseLiveness},
+	{Crash, isBroken, crashed, sayCrash, adviseCrash},
+	{NodeDown, isBroken, onDownNode, sayNode, adviseNode},
+	{KilledAtGraceEnd, isBroken, wasKilled, sayKilled, adviseKilled},
+	{ErrorWhileEnding, isServerError, isEnding, sayErrorWhileEnding, adviseErrorWhileEnding},
+	{NoEndpoint, isWithoutEndpoint, nil, sayNoEndpoint, adviseNoEndpoint},
+	{ReadyTooEarly, isBrokenOrError, hadNotAnswered, sayTooEarly, adviseTooEarly},
+	{RefusedAfterSigterm, isRefused, stoppedListening, sayRefused, adviseDrain},
+	{ClosedAtShutdown, isKeptConnectionClosed, isEnding, sayClosed, adviseConnectionClose},
+	{CutAtShutdown, isCut, isEnding, sayCut, adviseCut},
+	{NotReadyRouted, isBrokenOrError, wasNotReady, sayNotReady, adviseNotReady},
+	{Overload, isOverload, nil, sayOverload, adviseOverload},
+	{ServerError, isAnyServerError, nil, sayServerError, adviseServerError},
+	{Rejected, isClass(tally.WrongStatus), nil, sayRejected, adviseRejected},
+	{IdleClosed, isIdleClosed, nil, sayIdle, adviseIdle},
+	{RoutedAfterWithdrawn, isBroken, longWithdrawn, sayLongWithdrawn, adviseLongWithdrawn},
+	{ShortAnswer, isClass(tally.ShortBody), nil, sayShort, adviseShort},
+	{Unknown, func(*scene) bool { return true }, nil, sayUnknown, adviseUnknown},
+}
+
+// find returns the first rule that fits, and the pods that it fits for.
+func find(s *scene) (*rule, []*history) {
+	for i := range rules {
+		r := &rules[i]
+		if !r.loss(s) {
+			continue
+		}
+		if r.pod == nil {
+			return r, nil
+		}
+		fits := slices.DeleteFunc(s.suspects(), func(h *history) bool { return !r.pod(s, h) })
+		if len(fits) > 0 {
+			return r, fits
+		}
+	}
+	panic("explain: the last rule fits everything")
+}
+
+func isClass(c tally.Class) func(*scene) bool {
+	return func(s *scene) bool { return s.Class == c }
+}
+
+// A loss for which a time in which the harness itself stood still accounts for
+// the most part, or that the machine which sends had no means for.
+func isOwnOutage(s *scene) bool {
+	if s.Class == tally.Timeout {
+		return s.ownLag() > s.end.Sub(s.begun())/2
+	}
+	return (s.Class == tally.Other || s.Class == tally.Refused) && s.starved()
+}
+
+// A masked loss is one of the connection that was tried first.
+func isBroken(s *scene) bool { return s.broken() || s.Masked() }
+
+func isRefused(s *scene) bool { return s.refused() }
+
+func isCut(s *scene) bool { return s.cut() || s.Masked() }
+
+func isServerError(s *scene) bool { return s.status5xx() }
+
+// Also a gateway's, of which no pod's state tells the reason.
+func isAnyServerError(s *scene) bool { return s.status5xx() || s.gateway() }
+
+func isBrokenOrError(s *scene) bool { return s.broken() || s.status5xx() }
+
+func isWithoutEndpoint(s *scene) bool {
+	return s.refused() && s.holderName == "" && s.book.noneRouted(s.begun())
+}
+
+// A kept connection on which no byte of the answer had come.
+func isKeptConnectionClosed(s *scene) bool {
+	return s.Reused && (s.cut() || s.Masked()) && s.Phase != tally.Answer && s.Class != tally.ShortBody
+}
+
+func isOverload(s *scene) bool {
+	return s.busy() || (s.Class == tally.Timeout && s.atLimits())
+}
+
+// idleAtLeast is how long a connection must have carried nothing for its end to
+// be a server's idle time-out.
+const idleAtLeast = 500 * time.Millisecond
+
+func isIdleClosed(s *scene) bool {
+	return s.Reused && (s.Class == tally.EOF || s.Class == tally.Reset || s.Masked()) &&
+		s.Phase != tally.Answer && s.IdleSeconds >= idleAtLeast.Seconds()
+}
+
+// met returns the outage of the pod's container that the loss met. One to which
+// nothing was routed is no cause, unless that is why nothing was routed at all.
+func met(s *scene, h *history) (outage, bool) {
+	o, ok := h.down(s.begun(), s.end)
+	if ok && s.holder == nil && s.refused() && !s.may(h) && !s.book.noneRouted(s.begun()) {
+		return outage{}, false
+	}
+	// A connection that was there is cut when the container ends, not later.
+	if ok && s.cut() && s.begun().After(o.exit.At.Add(seenLag)) && !s.may(h) {
+		return outage{}, false
+	}
+	return o, ok
+}
+
+func outOfMemory(s *scene, h *history) bool {
+	o, ok := met(s, h)
+	return ok && o.exit.OOM()
+}
+
+func failedProbe(s *scene, h *history) bool {
+	o, ok := met(s, h)
+	return ok && o.liveness
+}
+
+func crashed(s *scene, h *history) bool {
+	_, ok := met(s, h)
+	return ok
+}
+
+func onDownNode(s *scene, h *history) bool {
+	for _, span := range h.nodeDown {
+		if overlaps(span, s.begun(), s.end) && !h.answeredNewAfter(span.From.Add(silenceBefore)) && s.may(h) {
+			return true
+		}
+	}
+	return false
+}
+
+// wasKilled: the request ended with the pod's kill, or reached for it just after.
+func wasKilled(s *scene, h *history) bool {
+	at, ok := h.killed()
+	return ok && !s.end.Before(at.Add(-seenLag)) && !s.begun().After(at.Add(routeLag))
+}
+
+// isEnding: the pod had been told to end. Where the holder is not known, only one
+// that was still there can be it, and not one that went on to serve.
+func isEnding(s *scene, h *history) bool {
+	if !h.terminating(s.end) {
+		return false
+	}
+	return s.holder == h || !h.answeredNewAfter(s.end) && (h.Gone.IsZero() || !s.begun().After(h.Gone.Add(watchLag)))
+}
+
+// stoppedListening: the pod was to end, new connections still came to it, and it
+// took none of them.
+func stoppedListening(s *scene, h *history) bool {
+	return h.terminating(s.end) && s.may(h) && (s.holder == h || !h.answeredNewAfter(s.end))
+}
+
+// How long a pod that is ready must be silent for its silence to tell something
+// of a loss that may have been another's, and for how long after it was ready
+// its template does where answers do not name their pods.
+const (
+	silentFor     = 500 * time.Millisecond
+	unansweredFor = 2 * time.Minute
+)
+
+// hadNotAnswered: the pod was called ready before it could answer.
+func hadNotAnswered(s *scene, h *history) bool {
+	if h.AtStart || h.terminating(s.end) || h.Ready.IsZero() || h.Ready.After(s.end.Add(watchLag)) || !s.may(h) {
+		return false
+	}
+	if !s.book.named {
+		// One that stopped to listen is the likelier cause.
+		ending := s.refused() && slices.ContainsFunc(s.suspects(), func(o *history) bool { return stoppedListening(s, o) })
+		return !ending && len(h.template.Containers) > 0 && h.container().Readiness == nil && s.begun().Before(h.Ready.Add(unansweredFor))
+	}
+	first := h.firstAnswer()
+	if s.holder == h {
+		return first.IsZero() || first.After(s.end)
+	}
+	if first.IsZero() {
+		first = s.book.Run.End
+	}
+	return first.After(s.begun()) && first.Sub(h.Ready) > silentFor
+}
+
+// wasNotReady: the pod said that it was not ready, and was routed to.
+func wasNotReady(s *scene, h *history) bool {
+	return len(h.Readiness) > 0 && !h.ReadyAt(s.begun()) && !h.terminating(s.end) && s.may(h) &&
+		(s.holder == h || !h.answeredNewAfter(s.begun()))
+}
+
+// longWithdrawn: the pod had ended, its endpoint was withdrawn, and something in
+// front of the cluster still went to it.
+func longWithdrawn(s *scene, h *history) bool {
+	return h.terminating(s.end) && !h.withdrawn.IsZero() && s.begun().Before(h.withdrawn.Add(balancerLag)) &&
+		!h.answeredNewAfter(s.begun()) && (s.refused() || s.holder == h)
+}

@@ -1,0 +1,230 @@
+package explain
+
+import (
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"rollproof/loadtest/tally"
+	"rollproof/loadtest/timeline"
+	"rollproof/loadtest/verdict"
+)
+
+// Input is all that explanations rest on, except the losses.
+type Input struct {
+	Timeline *timeline.Timeline // nil when no cluster was watched
+	Run      verdict.Run
+	Pods     map[string]*tally.Pod // what each pod answered, by the name that its answers gave; nil entries are ignored
+	Longest  time.Duration         // the longest right answer
+}
+
+// book is the cluster's side of a run, ready for questions.
+type book struct {
+	Input
+	pods    []*history // in the order in which they were seen
+	watched bool       // endpoints were seen
+	named   bool       // answers say which pod gave them
+}
+
+func newBook(in Input) *book {
+	b := &book{Input: in}
+	for _, p := range in.Pods {
+		b.named = b.named || p != nil && p.Requests > 0
+	}
+	if in.Timeline == nil {
+		return b
+	}
+	b.watched = len(in.Timeline.Endpoints) > 0
+	for _, p := range in.Timeline.Pods {
+		b.pods = append(b.pods, newHistory(p, in.Timeline, in.Pods[p.Name]))
+	}
+	return b
+}
+
+func (b *book) pod(name string) *history {
+	if i := slices.IndexFunc(b.pods, func(h *history) bool { return h.Name == name }); i >= 0 && name != "" {
+		return b.pods[i]
+	}
+	return nil
+}
+
+// noneRouted tells whether no pod's endpoint was ready at that moment.
+func (b *book) noneRouted(at time.Time) bool {
+	return b.watched && !slices.ContainsFunc(b.pods, func(h *history) bool { return h.routedAt(at) })
+}
+
+// scene is one loss and who may have caused it.
+type scene struct {
+	tally.Loss
+	book *book
+	end  time.Time
+	// holder is the pod that held the connection, by how, and holderName its name
+	// also where no such pod was seen; nil and empty where it is not known.
+	holder     *history
+	holderName string
+	how        string
+}
+
+func (b *book) scene(l tally.Loss) *scene {
+	s := &scene{Loss: l, book: b, end: l.End()}
+	switch {
+	case l.Pod != "" && !l.Masked(): // a masked one was answered by another than the one it failed on
+		s.holderName, s.how = l.Pod, "by its answer"
+	case l.Reused && l.LastPod != "":
+		s.holderName, s.how = l.LastPod, "by the connection's last answer"
+	default:
+		if h := b.byAddress(l.Remote); h != nil {
+			s.holderName, s.how = h.Name, "by its address"
+		}
+	}
+	s.holder = b.pod(s.holderName)
+	return s
+}
+
+// byAddress finds the pod with that address: it helps where requests go to pods
+// and not to a Service.
+func (b *book) byAddress(remote string) *history {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return nil
+	}
+	for _, h := range slices.Backward(b.pods) { // an address may be given out again
+		if h.IP == host {
+			return h
+		}
+	}
+	return nil
+}
+
+// suspects are the pods that may have held the connection: the holder where it
+// is known, and otherwise all that were there.
+func (s *scene) suspects() []*history {
+	if s.holderName != "" {
+		if s.holder == nil {
+			return nil
+		}
+		return []*history{s.holder}
+	}
+	var out []*history
+	for _, h := range s.book.pods {
+		if h.existed(s.end) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// begun is when the request needed the pod: when it was due.
+func (s *scene) begun() time.Time { return s.At }
+
+// moment is when it went wrong: when a connection was asked for, or when one ended.
+func (s *scene) moment() time.Time {
+	if s.refused() {
+		return s.begun()
+	}
+	return s.end
+}
+
+// gateway tells whether an ingress or load balancer answered in a pod's stead.
+func (s *scene) gateway() bool {
+	if s.Class != tally.WrongStatus || s.Pod != "" {
+		return false
+	}
+	// A server says the third of itself, too: then it names its pod, if it ever does.
+	return s.Status == http.StatusBadGateway || s.Status == http.StatusGatewayTimeout ||
+		s.Status == http.StatusServiceUnavailable && s.book.named
+}
+
+// refused tells whether no connection to a pod came about: refused, unreachable,
+// or not answered at all.
+func (s *scene) refused() bool {
+	switch s.Class {
+	case tally.Refused:
+		return true
+	case tally.Timeout, tally.Reset, tally.EOF, tally.Other:
+		return s.Phase == tally.Connect || s.Phase == tally.Handshake
+	}
+	return s.gateway()
+}
+
+// cut tells whether a connection ended, or fell silent, under the request.
+func (s *scene) cut() bool {
+	switch s.Class {
+	case tally.Reset, tally.EOF, tally.ShortBody:
+		return !s.refused()
+	case tally.Timeout, tally.Other:
+		return s.Phase == tally.Write || s.Phase == tally.Wait || s.Phase == tally.Answer
+	}
+	return false
+}
+
+// broken is either.
+func (s *scene) broken() bool { return s.refused() || s.cut() }
+
+// may tells whether a new connection of that time may have gone to the pod: its
+// endpoint was ready, or had been shortly before, or endpoints were not seen.
+func (s *scene) may(h *history) bool {
+	if s.holder == h || !s.book.watched {
+		return true
+	}
+	return slices.ContainsFunc(h.routed, func(r timeline.Span) bool {
+		wide := timeline.Span{From: r.From.Add(-watchLag), To: r.To}
+		if !r.To.IsZero() {
+			wide.To = r.To.Add(routeLag)
+		}
+		return wide.Holds(s.begun())
+	})
+}
+
+// status5xx tells whether a pod answered with a fault of its own.
+func (s *scene) status5xx() bool {
+	return s.Class == tally.WrongStatus && s.Status >= http.StatusInternalServerError && !s.gateway()
+}
+
+// busy tells whether a server said that it had too much to do.
+func (s *scene) busy() bool {
+	return s.Class == tally.WrongStatus && (s.Status == http.StatusServiceUnavailable || s.Status == http.StatusTooManyRequests)
+}
+
+// atLimits tells whether the autoscaler had no more pods to give, or measured
+// more than it holds the pods to, in the loss's time.
+func (s *scene) atLimits() bool {
+	t := s.book.Timeline
+	if t == nil {
+		return false
+	}
+	for _, at := range []time.Time{s.begun(), s.end} {
+		scale, ok := t.ScaleAt(at)
+		if ok && scale.Max > 0 && (scale.Spec >= scale.Max || (scale.Target > 0 && scale.Measured > scale.Target)) {
+			return true
+		}
+	}
+	return false
+}
+
+// ownLag returns for how long the harness itself stood still within the loss.
+func (s *scene) ownLag() time.Duration {
+	var total time.Duration
+	for _, lag := range s.book.Run.Lags {
+		from, to := lag.From, lag.From.Add(lag.Length.D())
+		from = latest(from, s.begun())
+		if to.After(s.end) {
+			to = s.end
+		}
+		total += max(to.Sub(from), 0)
+	}
+	return total
+}
+
+// starved tells whether the machine that sends had no more to give: a fault of
+// the harness's own, in the system's words.
+func (s *scene) starved() bool {
+	for _, words := range []string{"too many open files", "cannot assign requested address", "no buffer space available", "not sent"} {
+		if strings.Contains(s.Detail, words) {
+			return true
+		}
+	}
+	return false
+}
