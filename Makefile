@@ -57,9 +57,21 @@ doctor: ## say what is present, what is missing and how it would be had
 
 .PHONY: test
 test: ## all tests that need no cluster
-	$(GOTEST) -race -short ./...
+	$(GOTEST) -race -short ./bench/... ./e2e/... ./loadtest/... ./model/... ./scripts/... ./server/...
+	$(GOTEST) -short ./infra/...  # one goroutine; Pulumi's SDK takes minutes to compile for the race detector
 	cd infra/kindprovider && $(GOTEST) -race -short ./...
 	cd scripts/fromsource/pulumi-language-go && $(GOTEST) -race -short ./...
+
+.PHONY: clients-test
+clients-test: ## drive the server's binary by clients that are not ours: grpcurl, ghz, curl and what the READMEs say
+	@scripts/debian.sh curl
+	@clients=$$($(SETUP) clients-path); \
+		ROLLPROOF_CLIENTS="$$clients" $(GOTEST) -count 1 -timeout 10m -skip 'TestPage' ./server/conformance
+
+.PHONY: browser-test
+browser-test: ## try the server's page in Chromium (pictures are under out/page)
+	@scripts/debian.sh chromium curl
+	@ROLLPROOF_BROWSER=/usr/bin ROLLPROOF_SCREENSHOTS="$$PWD/out/page" $(GOTEST) -count 1 -timeout 10m -run 'TestPage' ./server/conformance
 
 .PHONY: e2e
 e2e: setup bin/loadtest ## the tests that need the cluster
@@ -73,11 +85,15 @@ lint: ## gofmt, go vet and golangci-lint
 
 .PHONY: fmt
 fmt: ## format the Go files
-	gofmt -w e2e infra loadtest model scripts server
+	gofmt -w bench e2e infra loadtest model scripts server
 
 .PHONY: fuzz
 fuzz: ## run each fuzz test for a while (FUZZTIME=30s)
 	@scripts/fuzz.sh $(or $(FUZZTIME),30s)
+
+.PHONY: proto
+proto: ## generate the gRPC code of server/inferencepb (a test holds it to the .proto file)
+	cd scripts/fromsource/protobuf && go run . ../../.. ../../.. server/inferencepb/inference.proto
 
 .PHONY: train-check
 train-check: ## train the shipped model again and compare byte for byte (installs Debian's scikit-learn)
@@ -86,6 +102,14 @@ train-check: ## train the shipped model again and compare byte for byte (install
 .PHONY: numbers
 numbers: ## measure what docs/numbers.md holds (COLD=1: also from an empty cache)
 	@scripts/numbers.sh
+
+.PHONY: bench
+bench: ## measure the server beside what people use instead: a table, a plot (about 13 min; QUICK=1: 2 min, fewer measurements than count)
+	@scripts/bench.sh run --out out/bench-$(STAMP) $(if $(QUICK),--quick)
+
+.PHONY: pgo
+pgo: ## make server/default.pgo anew, from a load: go build then optimizes for it
+	@scripts/bench.sh profile --out out/pgo-$(STAMP)
 
 .PHONY: stop-docker
 stop-docker: ## end Docker's daemon if it is one that setup started
@@ -96,7 +120,7 @@ clean: ## remove build output; clusters, state and the cache stay
 	rm -rf bin out .rollproof
 
 bin/loadtest: FORCE
-	@go build -trimpath -o $@ ./loadtest
+	@CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o $@ ./loadtest
 
 .PHONY: FORCE
 FORCE:
