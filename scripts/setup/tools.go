@@ -152,11 +152,11 @@ func (s *Setup) Programs(ctx context.Context) error {
 		return err
 	}
 	_, err = s.Cache.Make(ctx, "programs", (&Key{}).Text(runtime.Version(), key).String(), func(ctx context.Context, _ string) error {
-		return s.Steps.Do(ctx, "compile the Pulumi program and its kind provider", 3*time.Minute, func(ctx context.Context, log io.Writer) error {
+		return s.Steps.Do(ctx, "compile the Pulumi program and its kind provider", time.Minute, func(ctx context.Context, log io.Writer) error {
 			for _, dir := range programs {
 				// Listing packages with their compiled form compiles them; nothing is linked.
-				c := Command{Dir: filepath.Join(s.Root, dir), Log: log}
-				if err := c.Run(ctx, "go", "list", "-export", "-deps", "-f", "{{if .Error}}{{.Error}}{{end}}", "."); err != nil {
+				c := Command{Dir: filepath.Join(s.Root, dir), Log: log, Env: []string{"CGO_ENABLED=0"}}
+				if err := c.Run(ctx, "go", "list", "-trimpath", "-export", "-deps", "-f", "{{if .Error}}{{.Error}}{{end}}", "."); err != nil {
 					return err
 				}
 			}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -52,8 +53,10 @@ func (b builds) executable(ctx context.Context, dir string, env []string) (path 
 	defer unlock()
 	kept := filepath.Join(own, "program")
 	var output bytes.Buffer
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", kept, ".")
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, &output, &output
+	// -trimpath and no cgo, as the tools are built: what a program shares with them
+	// is in Go's cache already, above all the minutes of Pulumi's Kubernetes SDK.
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", kept, ".")
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, withoutCgo(env), &output, &output
 	if err := runGroup(cmd, stopGrace); err != nil {
 		if ctx.Err() != nil {
 			return "", nil, fmt.Errorf("build %s: %w", dir, context.Cause(ctx))
@@ -71,6 +74,20 @@ func (b builds) executable(ctx context.Context, dir string, env []string) (path 
 		return "", nil, fmt.Errorf("build %s: %w", dir, err)
 	}
 	return path, done, nil
+}
+
+// withoutCgo is env with cgo off, unless env says something of it itself. Like a
+// command's, an env of nil is the process's own.
+func withoutCgo(env []string) []string {
+	if env == nil {
+		env = os.Environ()
+	}
+	for _, e := range env {
+		if strings.HasPrefix(e, "CGO_ENABLED=") {
+			return env
+		}
+	}
+	return append(env[:len(env):len(env)], "CGO_ENABLED=0")
 }
 
 // lock waits until no other process builds the same package.
