@@ -68,7 +68,7 @@ func (s *Setup) pulumiModule() Module {
 		Name:     "pulumi",
 		Binaries: map[string]string{"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
 		LDFlags:  versionFlags(map[string]string{"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": s.Versions["PULUMI"]}),
-		Expect:   3 * time.Minute,
+		Expect:   4 * time.Minute,
 	}
 }
 
