@@ -35,7 +35,9 @@ func TestModulesHoldThePinnedVersions(t *testing.T) {
 		{"scripts/fromsource/protobuf", "google.golang.org/protobuf", v["PROTOC_GEN_GO"]},
 		{"scripts/fromsource/protobuf", "google.golang.org/grpc/cmd/protoc-gen-go-grpc", v["PROTOC_GEN_GO_GRPC"]},
 		{".", "sigs.k8s.io/kind", v["KIND"]},
-		{".", "github.com/pulumi/pulumi/sdk/v3", v["PULUMI"]},
+		{".", "github.com/pulumi/pulumi/sdk/v3", v["PULUMI_SDK"]},
+		{"infra/kindprovider", "github.com/pulumi/pulumi/sdk/v3", v["PULUMI_SDK"]},
+		{"scripts/fromsource/pulumi-kubernetes", "github.com/pulumi/pulumi/sdk/v3", v["PULUMI_SDK"]},
 		{".", "github.com/pulumi/pulumi-kubernetes/sdk/v4", v["PULUMI_KUBERNETES"]},
 		{".", "k8s.io/client-go", staging},
 	} {
