@@ -10,7 +10,7 @@ require (
 	github.com/go-logr/logr v1.4.4
 	github.com/google/go-cmp v0.7.0
 	github.com/google/nftables v0.3.0
-	github.com/pb33f/libopenapi v0.36.1
+	github.com/pb33f/libopenapi v0.31.2
 	github.com/pb33f/libopenapi-validator v0.10.2
 	github.com/prometheus/client_golang v1.25.0
 	github.com/pulumi/pulumi-gcp/sdk/v9 v9.6.0

@@ -19,6 +19,8 @@ var together = []string{
 // apart are what the provider, the program and the kind provider need in the version
 // of the provider's day, while the command line and its language host go on.
 var apart = map[string]bool{
+	// Of the tests, here.
+	"github.com/pb33f/libopenapi": true,
 	// The command line replaces it by a fork, as its own go.mod does.
 	"github.com/atotto/clipboard":     true,
 	"github.com/pulumi/pulumi/pkg/v3": true,
