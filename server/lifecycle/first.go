@@ -28,6 +28,9 @@ const (
 
 // deadline is the deadline for reading in the place of net/http's own, t.
 func (f *first) deadline(t time.Time, idle time.Duration) time.Time {
+	if f.stage == answered {
+		return t // asked several times a request: not even the clock is read
+	}
 	now := time.Now()
 	if idle <= 0 || !t.After(now) && f.stage != begun || t.IsZero() || t.Unix() <= 1 {
 		return t // none, or one that interrupts a Read
