@@ -76,7 +76,7 @@ func coresCommand() *cobra.Command {
 func serveCommand() *cobra.Command {
 	var listen, metrics string
 	cmd := &cobra.Command{
-		Use: "serve decode|discard", Short: "Serve a Go handler that answers a constant, to be measured against",
+		Use: "serve decode|discard|bare", Short: "Serve a Go handler that answers a constant, to be measured against",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return peer.Serve(cmd.Context(), args[0], listen, metrics)

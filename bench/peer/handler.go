@@ -61,11 +61,20 @@ func constant(w http.ResponseWriter) {
 }
 
 // Serve serves one of the handlers until ctx ends, and beside it, for whoever counts
-// allocations, its metrics: those of Go's memory and the number of requests.
+// allocations, its metrics: those of Go's memory and the number of requests. The bare
+// server has none.
 func Serve(ctx context.Context, kind, address, metricsAddress string) error {
+	if kind == "bare" {
+		var config net.ListenConfig
+		listener, err := config.Listen(ctx, "tcp", address)
+		if err != nil {
+			return err
+		}
+		return serveBare(ctx, listener)
+	}
 	handler, ok := Kinds()[kind]
 	if !ok {
-		return fmt.Errorf("no handler %q, want decode or discard", kind)
+		return fmt.Errorf("no handler %q, want decode, discard or bare", kind)
 	}
 	var requests atomic.Uint64
 	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

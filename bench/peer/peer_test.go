@@ -1,8 +1,11 @@
 package peer_test
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -184,6 +187,55 @@ func TestHandlers(t *testing.T) {
 	}
 	if err := peer.Serve(t.Context(), "neither", "127.0.0.1:0", "127.0.0.1:0"); err == nil {
 		t.Error("a handler that there is not: no error")
+	}
+}
+
+func TestBare(t *testing.T) {
+	t.Parallel()
+	address, err := peer.FreeAddress(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- peer.Serve(ctx, "bare", address, "") }()
+	var conn net.Conn
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if conn, err = (&net.Dialer{}).DialContext(t.Context(), "tcp", address); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	// Two requests in one write, and one in two.
+	request := "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
+	answers := bufio.NewReader(conn)
+	for _, part := range []string{request + request, "", request[:50], request[50:]} {
+		if _, err := io.WriteString(conn, part); err != nil {
+			t.Fatal(err)
+		}
+		if part == request[:50] {
+			continue
+		}
+		answer, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		if err != nil || answer.StatusCode != http.StatusOK || !json.Valid(text) {
+			t.Errorf("%s %q, %v", answer.Status, text, err)
+		}
+	}
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := answers.ReadByte(); err == nil {
+		t.Error("a request without a length is answered, want the connection closed")
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

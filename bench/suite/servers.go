@@ -172,16 +172,20 @@ func (r *run) contests() []contest {
 			Goal: goal.Goal{Bound: goal.AtLeast, Value: bound},
 		}
 	}
+	none := func(row result.Row) result.Row {
+		row.Goal = goal.Goal{}
+		return row
+	}
 	all := []contest{
 		{r.flask(boosting), boosting, rate("flask-gbc", flaskTitle, boosting, 45), goal.Goal{Bound: goal.AtMost, Value: 0.1}},
 		{r.flask(forest), forest, rate("flask-rf", flaskTitle, forest, 250), goal.Goal{}},
 		{r.fastapi(boosting), boosting, rate("fastapi-gbc", fastapiTitle, boosting, 6), goal.Goal{}},
 		{r.constant("decode"), boosting, rate("decode", "Go handler: encoding/json, a constant answer", boosting, 1.25), goal.Goal{}},
 		{r.constant("discard"), boosting, rate("discard", "Go handler: body discarded, a constant answer", boosting, 0.75), goal.Goal{}},
+		{r.constant("bare"), boosting, none(rate("bare", "Go without HTTP: a socket read and written, a constant answer", boosting, 0)), goal.Goal{}},
 	}
 	if r.Plain != "" {
-		row := rate("pgo", "itself without profile-guided optimization", boosting, 0)
-		row.Goal = goal.Goal{}
+		row := none(rate("pgo", "itself without profile-guided optimization", boosting, 0))
 		metrics := "127.0.0.1:0"
 		all = append(all, contest{r.ours("plain", r.Plain, metrics), boosting, row, goal.Goal{}})
 	}
