@@ -62,6 +62,9 @@ type assembly struct {
 func serve(ctx context.Context, signals <-chan os.Signal, s *settings.Settings, environ []string, stdout io.Writer, log *slog.Logger) error {
 	log.Info("start", "version", version, "models", s.Models, "model", s.Model, "drain", s.Drain,
 		"drain_delay", s.DrainDelay.String(), "shutdown_timeout", s.ShutdownTimeout.String())
+	if s.UnsafeDelay > 0 {
+		log.Warn("unsafe: requests may ask to be held", "header", delayHeader, "at_most", s.UnsafeDelay.String())
+	}
 	// Without a limit of the container there is none, which is no trouble.
 	if limit, err := memlimit.Set(memlimit.WithRatio(memoryShare)); err == nil && limit > 0 && limit < math.MaxInt64 {
 		log.Info("memory", "limit", limit)
@@ -235,6 +238,9 @@ func (a *assembly) drainBeside(ctx context.Context, signals <-chan os.Signal) (p
 // wrapped is the handler behind keys and traces, where they are wanted.
 func (a *assembly) wrapped() http.Handler {
 	var h http.Handler = a.handler
+	if a.UnsafeDelay > 0 {
+		h = delayed(h, a.UnsafeDelay)
+	}
 	if a.keys != nil {
 		h = a.keys.Wrap(h, isOpen)
 	}

@@ -13,6 +13,9 @@ import (
 // defaultModels is where images have their models.
 const defaultModels = "/models"
 
+// maxUnsafeDelay bounds --unsafe-delay.
+const maxUnsafeDelay = time.Minute
+
 // check fills in what other settings decide and refuses values that cannot work.
 func (s *Settings) check() error {
 	for _, check := range []func() error{s.checkModels, s.checkDurations, s.checkBounds, s.checkAccess, s.checkAddresses} {
@@ -61,6 +64,7 @@ func (s *Settings) checkDurations() error {
 		{"grpc-max-connection-age", s.GRPCMaxConnectionAge, true},
 		{"max-connection-age", s.MaxConnectionAge, true},
 		{"drain-delay", s.DrainDelay, true},
+		{"unsafe-delay", s.UnsafeDelay, true},
 	} {
 		switch {
 		case d.value < 0 && d.zero:
@@ -70,6 +74,8 @@ func (s *Settings) checkDurations() error {
 		}
 	}
 	switch {
+	case s.UnsafeDelay > maxUnsafeDelay:
+		return fmt.Errorf("--unsafe-delay %s: want at most %s", s.UnsafeDelay, maxUnsafeDelay)
 	case s.Drain && s.DrainDelay == 0:
 		return errors.New("--drain-delay 0s with --drain on: nobody could see that the server drains; want more than 0s, or --drain off")
 	case s.ReadHeaderTimeout > s.ReadTimeout:

@@ -42,6 +42,9 @@ type Settings struct {
 	QueueWait                  time.Duration
 	PredictTimeout             time.Duration
 
+	// UnsafeDelay is the longest time for which a request may ask to be held; 0: none may.
+	UnsafeDelay time.Duration
+
 	LogLevel  slog.Level
 	AccessLog float64
 	Pod       string
@@ -121,6 +124,7 @@ func (s *Settings) flags(pod string) *flag.FlagSet {
 	f.IntVar(&s.Queue, "queue", 512, "how `many` requests may wait for that; more are answered 503")
 	f.DurationVar(&s.QueueWait, "queue-wait", 5*time.Second, "how long one may wait before it is answered 503")
 	f.DurationVar(&s.PredictTimeout, "predict-timeout", 10*time.Second, "how long one prediction may take")
+	f.DurationVar(&s.UnsafeDelay, "unsafe-delay", 0, "longest time for which an HTTP request may ask to be held, by its header X-Rollproof-Delay; unsafe: for tests of slow requests only; 0s: the header is passed over")
 	f.TextVar(&s.LogLevel, "log-level", slog.LevelInfo, "debug, info, warn or error; debug logs every request")
 	f.Float64Var(&s.AccessLog, "access-log", 0, "`fraction`, 0 to 1, of the answered requests to log; what the server failed is always logged")
 	f.StringVar(&s.Pod, "pod", pod, "`name` that answers carry in X-Rollproof-Pod")

@@ -37,7 +37,7 @@ func TestParse(t *testing.T) {
 			"ROLLPROOF_TLS_CLIENT_CA=a", "ROLLPROOF_API_KEYS=y",
 			"ROLLPROOF_GRPC_MAX_CONNECTION_AGE=1h", "ROLLPROOF_MAX_HELD_BYTES=9", "ROLLPROOF_MAX_CONCURRENCY=10", "ROLLPROOF_QUEUE=11",
 			"ROLLPROOF_QUEUE_WAIT=12s", "ROLLPROOF_PREDICT_TIMEOUT=13s", "ROLLPROOF_ACCESS_LOG=0.5",
-			"ROLLPROOF_MAX_CONNECTIONS=14", "ROLLPROOF_MAX_CONNECTION_REQUESTS=15", "ROLLPROOF_MAX_CONNECTION_AGE=16s",
+			"ROLLPROOF_UNSAFE_DELAY=17s", "ROLLPROOF_MAX_CONNECTIONS=14", "ROLLPROOF_MAX_CONNECTION_REQUESTS=15", "ROLLPROOF_MAX_CONNECTION_AGE=16s",
 		}, func(s *Settings) {
 			*s = Settings{
 				Models: "/m", Listen: ":8080", MetricsListen: ":9090", DrainDelay: time.Second, ShutdownTimeout: 2 * time.Second,
@@ -46,7 +46,7 @@ func TestParse(t *testing.T) {
 				Poll: time.Minute, KeepVersions: 2, GRPCListen: ":8081", TLSCert: "c", TLSKey: "k", TLSClientCA: "a", APIKeys: "y",
 				GRPCMaxConnectionAge: time.Hour, MaxHeldBytes: 9, MaxConcurrency: 10,
 				Queue: 11, QueueWait: 12 * time.Second, PredictTimeout: 13 * time.Second, AccessLog: 0.5,
-				MaxConnections: 14, MaxConnectionRequests: 15, MaxConnectionAge: 16 * time.Second,
+				UnsafeDelay: 17 * time.Second, MaxConnections: 14, MaxConnectionRequests: 15, MaxConnectionAge: 16 * time.Second,
 			}
 		}},
 		{"flag wins", []string{"--drain-delay=3s", "--drain", "on"}, []string{"ROLLPROOF_DRAIN_DELAY=1s", "ROLLPROOF_DRAIN=off"},
@@ -93,6 +93,8 @@ func TestParseRefuses(t *testing.T) {
 		{"argument", []string{"serve"}, "", `unexpected argument "serve"`},
 		{"drain maybe", []string{"--drain=maybe"}, "", "want on or off"},
 		{"negative delay", []string{"--drain-delay=-1s"}, "", "--drain-delay -1s: want 0s or more"},
+		{"a long test delay", []string{"--unsafe-delay=61s"}, "", "--unsafe-delay 1m1s: want at most 1m0s"},
+		{"a negative test delay", []string{"--unsafe-delay=-1s"}, "", "--unsafe-delay -1s: want 0s or more"},
 		{"no delay", []string{"--drain-delay=0s"}, "", "--drain-delay 0s with --drain on"},
 		{"no shutdown", []string{"--shutdown-timeout=0s"}, "", "--shutdown-timeout 0s: want more than 0s"},
 		{"no read timeout", []string{"--read-timeout=0s"}, "", "--read-timeout 0s"},
