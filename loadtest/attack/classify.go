@@ -3,9 +3,12 @@ package attack
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -13,7 +16,34 @@ import (
 	"rollproof/loadtest/tally"
 )
 
-// classify returns the class of a transport error.
+// streamError has the form in which net/http lets its own error be seen: a stream
+// that was reset, by the server or by the transport.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+// Error implements error.
+func (e streamError) Error() string {
+	return fmt.Sprintf("HTTP/2 stream %d reset, code %d", e.StreamID, e.Code)
+}
+
+// streamReset tells whether an HTTP/2 stream was reset under the request.
+func streamReset(err error) bool {
+	var stream streamError
+	return errors.As(err, &stream)
+}
+
+// says tells whether an error has one of the words: net/http exports no value for
+// what it means by them.
+func says(err error, words ...string) bool {
+	text := err.Error()
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
+}
+
+// classify returns the class of a transport error. Of a reset it does not know
+// whether anything had been written: ResetUnsent is told by the connection.
 func classify(err error) tally.Class {
 	var dns *net.DNSError
 	var netErr net.Error
@@ -21,17 +51,19 @@ func classify(err error) tally.Class {
 	case errors.As(err, &dns):
 		return tally.DNS
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
-		errors.As(err, &netErr) && netErr.Timeout():
+		errors.As(err, &netErr) && netErr.Timeout(), says(err, "http2: client connection lost"):
 		return tally.Timeout
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH),
+		errors.Is(err, syscall.EHOSTDOWN), errors.Is(err, syscall.ENETDOWN):
 		return tally.Refused
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+		errors.Is(err, syscall.ECONNABORTED), streamReset(err):
 		return tally.Reset
-	// "server closed idle connection" and "transport connection broken" are
-	// net/http's own words for a connection that ended without an answer; it
-	// exports no value for them.
+	case errors.Is(err, http.ErrSchemeMismatch), says(err, "tls: ", "x509: ", "unexpected ALPN protocol"):
+		return tally.TLS
+	// A connection that ended without an answer, in net/http's words.
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
-		strings.Contains(err.Error(), "server closed idle connection"):
+		says(err, "server closed idle connection", "GOAWAY", "http2: client conn"):
 		return tally.EOF
 	default:
 		return tally.Other

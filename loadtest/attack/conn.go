@@ -15,11 +15,10 @@ import (
 // the one that held it, since a Service balances connections and not requests.
 type tracked struct {
 	net.Conn
-	id            uint64
-	local, remote string // written once: net.Addr makes the text anew each time
-	written       atomic.Int64
-	failed        atomic.Bool // a write did: what was to go out did not all
-	lastPod       atomic.Pointer[string]
+	id      uint64
+	written atomic.Int64
+	failed  atomic.Bool // a write did: what was to go out did not all
+	lastPod atomic.Pointer[string]
 }
 
 // Write implements net.Conn.
@@ -57,10 +56,7 @@ func tracking(dial func(ctx context.Context, network, addr string) (net.Conn, er
 		if err != nil {
 			return nil, err
 		}
-		return &tracked{
-			Conn: conn, id: dialed.Add(1),
-			local: conn.LocalAddr().String(), remote: conn.RemoteAddr().String(),
-		}, nil
+		return &tracked{Conn: conn, id: dialed.Add(1)}, nil
 	}
 }
 
@@ -121,12 +117,13 @@ func (t *try) end(phase tally.Phase) {
 type progress struct{ step atomic.Int32 }
 
 // steps are the phases in the order in which a request comes through them.
-var steps = [...]tally.Phase{"", tally.Connect, tally.Handshake, tally.Write, tally.Wait, tally.Answer}
+var steps = [...]tally.Phase{"", tally.Connect, tally.Handshake, tally.Write, tally.Write, tally.Wait, tally.Answer}
 
 const (
 	stepConnect = iota + 1
 	stepHandshake
 	stepWrite
+	stepHeaders
 	stepWait
 	stepAnswer
 )
@@ -139,6 +136,9 @@ func (p *progress) reach(step int32) {
 
 // restart puts it at the beginning of a request on a new-found connection.
 func (p *progress) restart() { p.step.Store(stepWrite) }
+
+// begun tells whether a part of the request was sent on the connection.
+func (p *progress) begun() bool { return p.step.Load() >= stepHeaders }
 
 // phase returns how far it is.
 func (p *progress) phase() tally.Phase { return steps[p.step.Load()] }

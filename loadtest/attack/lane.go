@@ -6,11 +6,12 @@ package attack
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -22,7 +23,7 @@ import (
 	"rollproof/loadtest/tally"
 )
 
-// Headers by which the server says who answered.
+// Headers by which Rollproof's server says who answered; over gRPC they are metadata.
 const (
 	PodHeader     = "X-Rollproof-Pod"
 	VersionHeader = "X-Rollproof-Version"
@@ -31,15 +32,23 @@ const (
 // Config describes one lane.
 type Config struct {
 	Name       string
-	URL        string // without a path; the set's path is added
+	URL        string // the service's path is added
 	Rate       float64
 	KeepAlive  bool          // false: a new connection for each request
 	Workers    int           // most requests under way at once
-	Hold       time.Duration // of each request's last byte; closed loop only
+	Hold       time.Duration // for which a request is kept under way, in its header or before its last byte; closed loop only
 	Timeout    time.Duration // for a whole request
 	BatchRows  int           // rows a request
 	Batches    int           // different bodies to rotate through
 	ClosedLoop bool          // every worker sends again as soon as it is answered; Rate is ignored
+	Protocol   Protocol      // HTTP1 if empty
+	TLS        *tls.Config   // for https; nil: the system's authorities
+	Header     http.Header   // sent besides the service's own
+	// PodHeader and VersionHeader are those of answers that say who gave them;
+	// empty: Rollproof's own.
+	PodHeader, VersionHeader string
+	// Stage names the run's phase at a time; nil: there are none.
+	Stage func(time.Time) string
 	// Losses gets each loss and each masked retry as a line of JSON, for the
 	// explanations; nil: they are only counted.
 	Losses io.Writer
@@ -54,6 +63,8 @@ func (c Config) Check() error {
 		return fmt.Errorf("lane %s: %d workers: want 1 or more", c.Name, c.Workers)
 	case c.Timeout <= 0:
 		return fmt.Errorf("lane %s: timeout %v: want more than 0", c.Name, c.Timeout)
+	case c.Protocol != "" && c.Protocol != HTTP1 && c.Protocol != HTTP2:
+		return fmt.Errorf("lane %s: protocol %q: want %s or %s", c.Name, c.Protocol, HTTP1, HTTP2)
 	case c.Hold < 0 || (c.Hold > 0 && !c.ClosedLoop):
 		return fmt.Errorf("lane %s: hold %v: only a closed loop holds, and not less than 0", c.Name, c.Hold)
 	}
@@ -66,7 +77,7 @@ const firstWorkers = 16
 
 // maxRequest bounds the write buffer of a held lane, which must hold a whole
 // request (see heldConn).
-const maxRequest = 1 << 20
+const maxRequest = 2 << 20
 
 // idleTimeout ends connections that the lane does not need, before a server's
 // own idle time-out can close one just as it is used again: that race is no
@@ -79,28 +90,36 @@ const maxBody = 16 << 20
 
 // Lane is one lane, sending or done. Make it with NewLane, then call Run once.
 type Lane struct {
-	cfg      Config
-	set      *cases.Set
-	versions *Versions
-	pacer    *pacer
-	traced   *traced
-	client   *http.Client
-	attacker *vegeta.Attacker
-	checker  *cases.Checker
-	raw      io.Writer
-	done     chan struct{}
+	cfg       Config
+	service   cases.Service
+	request   cases.Request
+	versions  *Versions
+	clock     clock
+	pacer     *pacer
+	traced    *traced
+	client    *http.Client
+	transport *transport
+	attacker  *vegeta.Attacker
+	checker   *cases.Checker
+	raw       io.Writer
+	done      chan struct{}
 
 	mu    sync.Mutex
 	tally *tally.Lane
 }
 
 // NewLane prepares a lane: its bodies are encoded here, before the clock runs.
-// origin is the run's start. Vegeta's results go to raw in Vegeta's own encoding.
-func NewLane(cfg Config, set *cases.Set, versions *Versions, origin time.Time, raw io.Writer) (*Lane, error) {
+// origin is the run's start. A service over gRPC is sent over HTTP/2, whatever
+// cfg says. Vegeta's results go to raw in Vegeta's own encoding.
+func NewLane(cfg Config, service cases.Service, versions *Versions, origin time.Time, raw io.Writer) (*Lane, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	batches, err := set.Batches(cfg.BatchRows, cfg.Batches)
+	request := service.Request()
+	if request.GRPC {
+		cfg.Protocol = HTTP2
+	}
+	batches, err := service.Batches(cfg.BatchRows, cfg.Batches)
 	if err != nil {
 		return nil, fmt.Errorf("lane %s: %w", cfg.Name, err)
 	}
@@ -109,20 +128,23 @@ func NewLane(cfg Config, set *cases.Set, versions *Versions, origin time.Time, r
 		rate = 0
 	}
 	l := &Lane{
-		cfg: cfg, set: set, versions: versions, raw: raw,
-		pacer:   &pacer{perSecond: rate},
-		checker: cases.NewChecker(set),
+		cfg: cfg, service: service, request: request, versions: versions, raw: raw,
+		clock:   clock{origin},
+		pacer:   &pacer{perSecond: rate, clock: clock{origin}},
+		checker: cases.NewChecker(service),
 		done:    make(chan struct{}),
-		tally:   tally.NewLane(cfg.Name, origin, !cfg.ClosedLoop, rate),
+		tally:   tally.NewLane(cfg.Name, origin.Round(0), !cfg.ClosedLoop, rate),
 	}
 	l.tally.MaxWorkers = cfg.Workers
 	if cfg.ClosedLoop {
 		l.tally.MaxWorkers = 0 // all workers are always busy: no sign of trouble
 	}
-	l.traced = &traced{
-		base: newTransport(cfg), batches: batches, versions: versions,
-		backoff: cfg.Hold, trips: map[uint64]*trip{},
+	longest := longestOf(cfg.address(request), cfg.header(request), batches)
+	if cfg.Hold > 0 && longest > maxRequest {
+		return nil, fmt.Errorf("lane %s: a request of %d bytes cannot be held: want at most %d", cfg.Name, longest, maxRequest)
 	}
+	l.transport = newTransport(cfg, longest)
+	l.traced = newTraced(cfg, l.transport, batches, versions)
 	// The client comes last: Vegeta's transport options want a bare
 	// *http.Transport, and there is none of them after it.
 	l.client = &http.Client{Transport: l.traced, Timeout: cfg.Timeout}
@@ -140,42 +162,12 @@ func NewLane(cfg Config, set *cases.Set, versions *Versions, origin time.Time, r
 	return l, nil
 }
 
-// newTransport returns the transport of one lane. It uses no proxy: a probe
-// must reach what it names.
-func newTransport(cfg Config) *http.Transport {
-	dialer := &net.Dialer{Timeout: cfg.Timeout, KeepAlive: 30 * time.Second}
-	dial := tracking(dialer.DialContext)
-	tr := &http.Transport{
-		DialContext:         dial,
-		DisableKeepAlives:   !cfg.KeepAlive,
-		DisableCompression:  true,
-		MaxIdleConnsPerHost: cfg.Workers, // every connection is kept: none is closed for want of room
-		IdleConnTimeout:     idleTimeout,
-		WriteBufferSize:     64 << 10,
-		ReadBufferSize:      16 << 10,
-	}
-	if cfg.ClosedLoop {
-		tr.MaxConnsPerHost = cfg.Workers
-	}
-	if cfg.Hold > 0 {
-		tr.WriteBufferSize = maxRequest
-		tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := dial(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			return &heldConn{Conn: conn, hold: cfg.Hold}, nil
-		}
-	}
-	return tr
-}
-
 // Run sends until ctx ends or Stop is called, waits for the answers under way
 // (at most the lane's time-out), and returns the first error of keeping the raw
 // results. Losses are not errors.
 func (l *Lane) Run(ctx context.Context) error {
 	defer close(l.done)
-	defer l.client.CloseIdleConnections()
+	defer l.transport.CloseIdleConnections()
 	stop := context.AfterFunc(ctx, l.Stop)
 	defer stop()
 
@@ -200,7 +192,7 @@ func (l *Lane) Run(ctx context.Context) error {
 			lossErr = keepLoss(s.Loss())
 		}
 	}
-	l.end(time.Now())
+	l.end(l.clock.at(time.Now()))
 	if rawErr == nil {
 		rawErr = buffered.Flush()
 	}
@@ -220,19 +212,46 @@ func (l *Lane) Run(ctx context.Context) error {
 // targeter gives Vegeta the method, address and headers; the body is chosen by
 // the round tripper, which knows the request's number.
 func (l *Lane) targeter() vegeta.Targeter {
-	url := strings.TrimSuffix(l.cfg.URL, "/") + l.set.Path()
-	header := http.Header{"Content-Type": {"application/json"}}
+	url, header := l.cfg.address(l.request), l.cfg.header(l.request)
 	return func(t *vegeta.Target) error {
-		t.Method, t.URL, t.Header = http.MethodPost, url, header
+		t.Method, t.URL, t.Header = l.request.Method, url, header
 		return nil
 	}
+}
+
+// address returns where requests go.
+func (c Config) address(r cases.Request) string { return strings.TrimSuffix(c.URL, "/") + r.Path }
+
+// header returns what each request carries: the service's header, and over it the lane's.
+func (c Config) header(r cases.Request) http.Header {
+	h := r.Header.Clone()
+	if h == nil {
+		h = http.Header{}
+	}
+	for name, values := range c.Header {
+		h[name] = values
+	}
+	return h
+}
+
+// newTraced returns the round tripper of a lane.
+func newTraced(cfg Config, base sender, batches []*cases.Batch, versions *Versions) *traced {
+	t := &traced{
+		base: base, batches: batches, versions: versions, http2: cfg.Protocol == HTTP2,
+		pod: cmp.Or(cfg.PodHeader, PodHeader), version: cmp.Or(cfg.VersionHeader, VersionHeader),
+		backoff: cfg.Hold, trips: map[uint64]*trip{},
+	}
+	if t.http2 {
+		t.hold = cfg.Hold
+	}
+	return t
 }
 
 // Stop ends the sending at once. Requests under way are still waited for by Run.
 func (l *Lane) Stop() {
 	l.mu.Lock()
 	if !l.pacer.stopped.Swap(true) {
-		l.tally.Ended = time.Now()
+		l.tally.Ended = l.clock.at(time.Now())
 	}
 	l.mu.Unlock()
 	l.attacker.Stop()
@@ -269,7 +288,7 @@ func (l *Lane) Tally() *tally.Lane {
 	l.begin()
 	c := l.tally.Clone()
 	if c.Ended.IsZero() {
-		c.Ended = time.Now()
+		c.Ended = l.clock.at(time.Now())
 	}
 	return c
 }
@@ -280,6 +299,13 @@ func (l *Lane) Counts() (requests, lost, masked uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.tally.Requests, l.tally.LostTotal(), l.tally.Masked
+}
+
+// NamesPods tells whether an answer on this lane has named its pod.
+func (l *Lane) NamesPods() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.tally.Pods) > 0
 }
 
 // Answered tells whether pod has given a right answer on this lane.
@@ -299,6 +325,11 @@ func (l *Lane) collect(r *vegeta.Result) tally.Sample {
 	} else if r.Error == "" || r.Code == http.StatusOK {
 		r.Error = string(s.Class) + ": " + s.Detail
 	}
+	if s.Class == tally.OK {
+		// Kept results must tell who answered, wherever the answer said so.
+		keepHeader(r, PodHeader, s.Pod)
+		keepHeader(r, VersionHeader, s.Version)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.begin()
@@ -308,10 +339,25 @@ func (l *Lane) collect(r *vegeta.Result) tally.Sample {
 	return s
 }
 
+// keepHeader puts a header into a result that lacks it.
+func keepHeader(r *vegeta.Result, name, value string) {
+	if value == "" || r.Headers.Get(name) == value {
+		return
+	}
+	if r.Headers == nil {
+		r.Headers = http.Header{}
+	}
+	r.Headers.Set(name, value)
+}
+
 func (l *Lane) sample(r *vegeta.Result) tally.Sample {
+	r.Timestamp = l.clock.at(r.Timestamp) // in the raw file, too
 	s := tally.Sample{
 		Lane: l.cfg.Name, Seq: r.Seq, Sent: r.Timestamp, Status: int(r.Code),
 		Intended: l.pacer.intended(r.Seq, r.Timestamp), Rows: l.cfg.BatchRows,
+	}
+	if l.cfg.Stage != nil {
+		s.Stage = l.cfg.Stage(s.Intended)
 	}
 	s.Latency = r.End().Sub(s.Intended)
 	tr := l.traced.take(r.Seq)
@@ -322,8 +368,13 @@ func (l *Lane) sample(r *vegeta.Result) tally.Sample {
 	if r.BytesOut == 0 {
 		r.BytesOut = uint64(len(tr.batch.Body))
 	}
-	s.Pod, s.Version, s.Remote, s.Attempts, s.Status = tr.pod, tr.version, tr.remote(), tr.attempts, tr.status
 	s.Class, s.Detail = l.judge(r, tr)
+	s.Pod, s.Version, s.Attempts, s.Status = tr.pod, tr.version, tr.attempts, tr.status
+	if !s.Troubled() {
+		s.Reused = tr.last.reused
+		return s // nobody asks for the rest
+	}
+	s.Remote = tr.remote()
 	use := tr.last
 	if s.Class == tally.OK && s.Attempts > 1 {
 		use = tr.first
@@ -332,15 +383,19 @@ func (l *Lane) sample(r *vegeta.Result) tally.Sample {
 	if use.conn == nil {
 		s.Phase = tr.progress.phase() // it never got a connection
 	} else {
-		s.Conn, s.Local = use.conn.id, use.conn.local
+		s.Conn, s.Local = use.conn.id, use.conn.LocalAddr().String()
+	}
+	if s.Class == tally.Reset && s.Written == 0 {
+		s.Class = tally.ResetUnsent
 	}
 	return s
 }
 
-// judge returns what became of a request, with the reason if it was lost.
+// judge returns what became of a request, with the reason if it was lost. It also
+// takes the version and, over gRPC, the status from where an answer has them.
 func (l *Lane) judge(r *vegeta.Result, tr *trip) (tally.Class, string) {
 	switch {
-	case tr.err != nil && tr.status != 0 && classify(tr.err) == tally.EOF:
+	case tr.err != nil && tr.status != 0 && (classify(tr.err) == tally.EOF || streamReset(tr.err)):
 		return tally.ShortBody, fmt.Sprintf("the answer ends after %d bytes: %v", len(r.Body), tr.err)
 	case tr.err != nil:
 		return classify(tr.err), tr.err.Error()
@@ -352,10 +407,17 @@ func (l *Lane) judge(r *vegeta.Result, tr *trip) (tally.Class, string) {
 		// Status and headers came, the rest did not, and no read said why.
 		return tally.ShortBody, r.Error
 	}
-	if err := l.checker.Check(tr.batch, tr.version, r.Body); err != nil {
+	if l.request.GRPC {
+		if class, detail := tr.grpcEnd(); class != tally.OK {
+			return class, detail
+		}
+	}
+	version, err := l.checker.Check(tr.batch, tr.version, r.Body)
+	tr.version = version
+	if err != nil {
 		return classifyAnswer(err), err.Error()
 	}
-	if atEnd := l.versions.snapshot(); !right(tr.version, tr.allowed, atEnd) {
+	if atEnd := l.versions.snapshot(); l.service.TellsVersion() && !right(tr.version, tr.allowed, atEnd) {
 		return tally.WrongVersion, fmt.Sprintf("version %s answered while only %s might", tr.version, strings.Join(atEnd, ", "))
 	}
 	return tally.OK, ""

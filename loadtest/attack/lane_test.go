@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"rollproof/loadtest/attack"
+	"rollproof/loadtest/cases"
 	"rollproof/loadtest/fake"
 	"rollproof/loadtest/tally"
 )
@@ -31,8 +34,14 @@ func config(url string) attack.Config {
 // send runs a lane for d and returns its tally and Vegeta's results.
 func send(t *testing.T, cfg attack.Config, versions *attack.Versions, d time.Duration) (*tally.Lane, []vegeta.Result) {
 	t.Helper()
+	return sendTo(t, cfg, set, versions, d)
+}
+
+// sendTo does so with a service.
+func sendTo(t *testing.T, cfg attack.Config, service cases.Service, versions *attack.Versions, d time.Duration) (*tally.Lane, []vegeta.Result) {
+	t.Helper()
 	var raw bytes.Buffer
-	lane, err := attack.NewLane(cfg, set, versions, time.Now(), &raw)
+	lane, err := attack.NewLane(cfg, service, versions, time.Now(), &raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +56,29 @@ func send(t *testing.T, cfg attack.Config, versions *attack.Versions, d time.Dur
 		t.Errorf("%d results kept of %d requests", len(results), l.Requests)
 	}
 	return l, results
+}
+
+// sendUntil runs a lane until it has sent n requests: a busy machine takes longer
+// for them. Version 1 may answer.
+func sendUntil(t *testing.T, cfg attack.Config, service cases.Service, n uint64) (*tally.Lane, []vegeta.Result) {
+	t.Helper()
+	var raw bytes.Buffer
+	lane, err := attack.NewLane(cfg, service, attack.NewVersions("1"), time.Now(), &raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	go func() {
+		for sent, _, _ := lane.Counts(); sent < n && ctx.Err() == nil; sent, _, _ = lane.Counts() {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	if err := lane.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return lane.Tally(), decode(t, &raw)
 }
 
 // decode reads results with Vegeta's own decoder.
@@ -223,22 +255,43 @@ func TestHotLaneKeepsExactlyItsConnections(t *testing.T) {
 	}))
 	cfg := config(url)
 	cfg.Name, cfg.ClosedLoop, cfg.KeepAlive, cfg.Workers, cfg.Hold = "hot", true, true, 64, 40*time.Millisecond
-	l, _ := send(t, cfg, attack.NewVersions("1"), time.Second)
+	l, _ := sendUntil(t, cfg, set, 640)
 	if l.LostTotal() != 0 || l.Masked != 0 {
 		t.Fatalf("lost %v, masked %d", l.EarliestLosses(), l.Masked)
 	}
 	if got := conns.accepted.Load(); got != 64 {
 		t.Errorf("%d connections, want 64", got)
 	}
-	if got := peak.Load(); got < 50 {
-		t.Errorf("at most %d requests under way at once, want about 64: the header is not sent before the hold", got)
+	// Half of them wait in the header, of which the handler does not know.
+	if got := peak.Load(); got < 25 {
+		t.Errorf("at most %d requests under way at once, want about 32: the header is not sent before the hold", got)
 	}
-	// 64 connections / 40 ms for a second; a slow machine does fewer.
-	if l.Requests < 130 || l.Requests > 1700 {
-		t.Errorf("%d requests in a second, want up to 1600", l.Requests)
+	// 64 connections / 40 ms; a slow machine does fewer.
+	if l.Rate() > 1700 {
+		t.Errorf("%.0f requests a second, want up to 1600", l.Rate())
 	}
 	if fastest := time.Duration(l.Latency.Min()) * time.Microsecond; fastest < 35*time.Millisecond {
-		t.Errorf("a request took %v: its last byte was not held", fastest)
+		t.Errorf("a request took %v: it was not held", fastest)
+	}
+}
+
+// A server that only calls Shutdown closes each kept connection on which it has not
+// read a header to its end. The hot lane must be there with some of them, whenever
+// that is, and not only in the moment between an answer and the next request.
+func TestHotLaneSeesKeptConnectionsClosed(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	cfg := config(s.URL)
+	cfg.Name, cfg.ClosedLoop, cfg.KeepAlive, cfg.Workers, cfg.Hold = "hot", true, true, 32, 100*time.Millisecond
+	time.AfterFunc(550*time.Millisecond, func() { _ = s.Config.Shutdown(context.Background()) }) // what it returns comes after the test
+	kept := 0
+	for _, loss := range lossesOf(t, cfg, 800*time.Millisecond) {
+		if loss.Reused && loss.LastPod == "pod-a" {
+			kept++
+		}
+	}
+	if kept == 0 {
+		t.Error("no kept connection was seen to close")
 	}
 }
 
@@ -327,6 +380,42 @@ func TestStallIsFound(t *testing.T) {
 	}
 	if l.LostTotal() != 0 {
 		t.Errorf("lost %v", l.EarliestLosses())
+	}
+}
+
+// A server that is out for a known time, counted in the requests that were due in
+// it: the lane finds its start and its length to within one interval of its rate,
+// however late the requests came.
+func TestAKnownOutageIsFound(t *testing.T) {
+	t.Parallel()
+	const interval = 5 * time.Millisecond
+	const from, to = 60, 100
+	var n atomic.Int64
+	server := fake.New(set, "pod-a", "1", nil)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seq, err := strconv.Atoi(r.Header.Get("X-Vegeta-Seq"))
+		if err == nil && seq >= from && seq < to {
+			n.Add(1)
+			panic(http.ErrAbortHandler)
+		}
+		server.ServeHTTP(w, r)
+	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Start()
+	t.Cleanup(s.Close)
+	cfg := config(s.URL)
+	cfg.Rate = float64(time.Second / interval)
+	l, _ := sendUntil(t, cfg, set, 160)
+	outages := l.Outages()
+	if len(outages) != 1 || n.Load() != to-from || l.LostTotal() != to-from {
+		t.Fatalf("outages %v, %d requests met it, %d were lost", outages, n.Load(), l.LostTotal())
+	}
+	began := l.Began.Sub(l.Origin)
+	if late := outages[0].From - began - from*interval; late < -interval || late > interval {
+		t.Errorf("it began at %v, want %v", outages[0].From-began, from*interval)
+	}
+	if off := outages[0].To - outages[0].From - (to-from)*interval; off < -interval || off > interval {
+		t.Errorf("it lasted %v, want %v", outages[0].To-outages[0].From, (to-from)*interval)
 	}
 }
 

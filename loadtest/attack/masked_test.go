@@ -15,9 +15,11 @@ import (
 	"rollproof/loadtest/tally"
 )
 
-type roundTripper func(*http.Request) (*http.Response, error)
+type senderFunc func(*http.Request, uint64) (*http.Response, func(), error)
 
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+func (f senderFunc) send(r *http.Request, seq uint64) (*http.Response, func(), error) {
+	return f(r, seq)
+}
 
 // What the transport does by itself on a connection that was closed under it is
 // done here on purpose: one request is sent a second time, within the same
@@ -52,20 +54,20 @@ func TestMaskedRetryIsCounted(t *testing.T) {
 	}
 	base := lane.traced.base
 	var trips atomic.Int64
-	lane.traced.base = roundTripper(func(r *http.Request) (*http.Response, error) {
+	lane.traced.base = senderFunc(func(r *http.Request, seq uint64) (*http.Response, func(), error) {
 		if trips.Add(1) == 5 {
-			resp, err := base.RoundTrip(r)
+			resp, done, err := base.send(r, seq)
 			if err != nil {
-				return nil, err
+				return nil, done, err
 			}
 			if err := resp.Body.Close(); err != nil {
-				return nil, err
+				return nil, done, err
 			}
 			if r.Body, err = r.GetBody(); err != nil {
-				return nil, err
+				return nil, done, err
 			}
 		}
-		return base.RoundTrip(r)
+		return base.send(r, seq)
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()

@@ -11,6 +11,7 @@ import (
 // requests are due when a worker is free.
 type pacer struct {
 	perSecond float64
+	clock     clock
 	began     atomic.Pointer[time.Time]
 	stopped   atomic.Bool
 	sent      atomic.Uint64
@@ -20,7 +21,7 @@ type pacer struct {
 func (p *pacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
 	if p.began.Load() == nil {
 		// Vegeta keeps its own start to itself; elapsed gives it away.
-		began := time.Now().Add(-elapsed)
+		began := p.clock.at(time.Now().Add(-elapsed))
 		p.began.Store(&began)
 	}
 	p.sent.Store(hits)
@@ -52,6 +53,13 @@ func (p *pacer) intended(seq uint64, picked time.Time) time.Time {
 	if p.perSecond == 0 || began == nil {
 		return picked
 	}
+	return Due(*began, p.perSecond, seq, picked)
+}
+
+// Due returns when request seq of an open loop was due that began at began and
+// sends so many requests a second; picked is when a worker took it.
+func Due(began time.Time, perSecond float64, seq uint64, picked time.Time) time.Time {
+	p := pacer{perSecond: perSecond}
 	if due := began.Add(p.due(seq)); due.Before(picked) {
 		return due
 	}

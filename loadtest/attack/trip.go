@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
@@ -22,10 +21,14 @@ import (
 // carry it: a transport error leaves neither headers nor status there.
 type trip struct {
 	batch    *cases.Batch
-	allowed  []string // versions that might answer when it was sent
+	allowed  []string       // versions that might answer when it was sent
+	resp     *http.Response // nil without an answer; its trailers come with the body's end
 	status   int
 	pod      string
 	version  string
+	hooks    httptrace.ClientTrace
+	http2    bool
+	tls      bool
 	attempts int
 	err      error // the first error, of the round trip or of reading the body
 
@@ -37,19 +40,23 @@ type trip struct {
 
 // trace returns the hooks by which the transport tells of the request's way.
 func (tr *trip) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
+	t := &tr.hooks
+	*t = httptrace.ClientTrace{
 		GetConn: func(string) { tr.progress.reach(stepConnect) },
 		ConnectStart: func(_, addr string) {
 			tr.dialed.Store(&addr)
 		},
-		TLSHandshakeStart: func() { tr.progress.reach(stepHandshake) },
 		// The transport calls GotConn from within RoundTrip, never after it.
 		GotConn: func(info httptrace.GotConnInfo) {
-			tr.attempts++
-			if tr.attempts > 1 {
+			// Over HTTP/2 a connection can turn out to be closing before anything is
+			// sent on it: that is found out without a loss to any client.
+			if !tr.http2 || tr.attempts == 0 || tr.progress.begun() {
+				tr.attempts++
+			}
+			if tr.last.phase != "" {
 				tr.last.end(tr.progress.phase())
 			}
-			if tr.attempts == 2 {
+			if tr.attempts == 2 && tr.first.phase == "" {
 				tr.first = tr.last
 			}
 			tr.last = newTry(info)
@@ -62,12 +69,19 @@ func (tr *trip) trace() *httptrace.ClientTrace {
 		},
 		GotFirstResponseByte: func() { tr.progress.reach(stepAnswer) },
 	}
+	if tr.tls {
+		t.TLSHandshakeStart = func() { tr.progress.reach(stepHandshake) }
+	}
+	if tr.http2 {
+		t.WroteHeaders = func() { tr.progress.reach(stepHeaders) }
+	}
+	return t
 }
 
 // remote returns the address that the request went to, or was to go to.
 func (tr *trip) remote() string {
 	if tr.last.conn != nil {
-		return tr.last.conn.remote
+		return tr.last.conn.RemoteAddr().String()
 	}
 	if addr := tr.dialed.Load(); addr != nil {
 		return *addr
@@ -75,13 +89,24 @@ func (tr *trip) remote() string {
 	return ""
 }
 
+// sender is what a lane's requests go through: its transport.
+type sender interface {
+	// send sends a request; the function that it returns must be called once the
+	// answer has been read.
+	send(req *http.Request, seq uint64) (*http.Response, func(), error)
+}
+
 // traced is the round tripper around a lane's transport. It gives each request
 // its body, counts the connections that it took, and keeps what it saw until
 // the lane asks for it by the request's number.
 type traced struct {
-	base     http.RoundTripper
+	base     sender
 	batches  []*cases.Batch
 	versions *Versions
+	pod      string // the header that names the pod
+	version  string // and the version
+	http2    bool
+	hold     time.Duration // of a body's last byte, over HTTP/2
 	backoff  time.Duration // after an error, so that a closed loop does not spin on a refused port
 
 	inFlight atomic.Int64
@@ -107,23 +132,19 @@ func (t *traced) RoundTrip(req *http.Request) (*http.Response, error) {
 
 	// Chosen by number and not by Vegeta's targeter, which does not know it: so
 	// the answer is held against the very rows that this request carried.
-	tr := &trip{batch: t.batches[seq%uint64(len(t.batches))], allowed: t.versions.snapshot()}
+	tr := &trip{
+		batch: t.batches[seq%uint64(len(t.batches))], allowed: t.versions.snapshot(),
+		http2: t.http2, tls: req.URL.Scheme == "https",
+	}
 	t.mu.Lock()
 	t.trips[seq] = tr
 	t.mu.Unlock()
-
-	sent := req.WithContext(httptrace.WithClientTrace(req.Context(), tr.trace()))
-	sent.Body = io.NopCloser(bytes.NewReader(tr.batch.Body))
-	// As an ordinary client's: with it the transport may send again what it is
-	// sure was not written, which is counted as a masked retry.
-	sent.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(tr.batch.Body)), nil }
-	sent.ContentLength = int64(len(tr.batch.Body))
 
 	deadline, ok := req.Context().Deadline()
 	if !ok {
 		return nil, errNoDeadline
 	}
-	resp, err := t.base.RoundTrip(sent)
+	resp, done, err := t.base.send(t.prepared(req, tr), seq)
 	tr.last.end(tr.progress.phase())
 	if err != nil {
 		tr.err = timedOut(deadline, err)
@@ -135,18 +156,34 @@ func (t *traced) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	tr.status = resp.StatusCode
-	tr.pod = resp.Header.Get(PodHeader)
-	tr.version = resp.Header.Get(VersionHeader)
+	tr.resp, tr.status = resp, resp.StatusCode
+	tr.pod = resp.Header.Get(t.pod)
+	tr.version = resp.Header.Get(t.version)
 	if tr.last.conn != nil {
 		tr.last.conn.answered(tr.pod)
 	}
-	resp.Body = &watchedBody{ReadCloser: resp.Body, failed: func(err error) {
-		if tr.err == nil {
-			tr.err = timedOut(deadline, err)
-		}
-	}}
+	resp.Body = &watchedBody{ReadCloser: resp.Body, trip: tr, deadline: deadline, done: done}
 	return resp, nil
+}
+
+// prepared returns the request with its body and its trace.
+func (t *traced) prepared(req *http.Request, tr *trip) *http.Request {
+	sent := req.WithContext(httptrace.WithClientTrace(req.Context(), tr.trace()))
+	content, hold := tr.batch.Body, t.hold
+	open := func() io.ReadCloser {
+		if hold > 0 {
+			return &body{rest: content, hold: hold}
+		}
+		// A reader that the transport knows: it writes header and body at once, and of
+		// any other it would send the header by itself.
+		return io.NopCloser(bytes.NewReader(content))
+	}
+	sent.Body = open()
+	// As an ordinary client's: with it the transport may send again what it is
+	// sure was not written, which is counted as a masked retry.
+	sent.GetBody = func() (io.ReadCloser, error) { return open(), nil }
+	sent.ContentLength = int64(len(content))
+	return sent
 }
 
 // take returns and forgets what was seen of a request; nil if it never got here.
@@ -171,39 +208,26 @@ func timedOut(deadline time.Time, err error) error {
 	return err
 }
 
-// watchedBody tells of the error that reading the body ended with.
+// watchedBody keeps the error that reading the body ended with.
 type watchedBody struct {
 	io.ReadCloser
-	failed func(error)
+	trip     *trip
+	deadline time.Time
+	done     func()
 }
 
 // Read implements io.Reader.
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
-		b.failed(err)
+	if err != nil && err != io.EOF && b.trip.err == nil {
+		b.trip.err = timedOut(b.deadline, err)
 	}
 	return n, err
 }
 
-// heldConn holds back the last byte of each write for a while, so that a
-// request is under way on the connection for that long. The transport's write
-// buffer is larger than any request of a held lane: one write is one request.
-type heldConn struct {
-	net.Conn
-	hold time.Duration
-}
-
-// Write implements net.Conn.
-func (c *heldConn) Write(p []byte) (int, error) {
-	if len(p) < 2 {
-		return c.Conn.Write(p)
-	}
-	n, err := c.Conn.Write(p[:len(p)-1])
-	if err != nil {
-		return n, err
-	}
-	time.Sleep(c.hold)
-	m, err := c.Conn.Write(p[len(p)-1:])
-	return n + m, err
+// Close implements io.Closer.
+func (b *watchedBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.done()
+	return err
 }

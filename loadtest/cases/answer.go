@@ -32,67 +32,66 @@ type output struct {
 	Data     json.RawMessage `json:"data"`
 }
 
-// Checker checks answers. It remembers, for each batch and version, the bytes
-// of the last answer that was found right: a server that answers alike is then
-// checked by one comparison. It is not safe for concurrent use.
-type Checker struct {
-	set   *Set
-	right map[rightKey][]byte
-}
-
-type rightKey struct {
-	batch   *Batch
-	version string
-}
-
-// NewChecker returns a Checker for answers to the batches of set.
-func NewChecker(set *Set) *Checker {
-	return &Checker{set: set, right: map[rightKey][]byte{}}
-}
-
-// Check returns nil when body is the right answer of the given version (as the
-// answer's header names it) to batch, and otherwise an error that wraps one of
-// ErrWrongVersion, ErrWrongAnswer and ErrShortBody and says what is wrong.
-func (c *Checker) Check(batch *Batch, version string, body []byte) error {
-	key := rightKey{batch, version}
-	if known, ok := c.right[key]; ok && bytes.Equal(known, body) {
-		return nil
-	}
-	if err := c.set.checkAnswer(batch, version, body); err != nil {
-		return err
-	}
-	c.right[key] = slices.Clone(body)
-	return nil
-}
-
-func (s *Set) checkAnswer(batch *Batch, version string, body []byte) error {
+// Check implements Service.
+func (s *Set) Check(batch *Batch, header string, body []byte) (string, error) {
 	var a answer
 	if err := json.Unmarshal(body, &a); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) && int(syntax.Offset) >= len(body) {
-			return fmt.Errorf("%w: the JSON ends early, after %d bytes", ErrShortBody, len(body))
+			return header, fmt.Errorf("%w: the JSON ends early, after %d bytes", ErrShortBody, len(body))
 		}
-		return fmt.Errorf("%w: not an inference answer: %w", ErrWrongAnswer, err)
+		return header, fmt.Errorf("%w: not an inference answer: %w", ErrWrongAnswer, err)
 	}
-	if version == "" || a.ModelVersion != version {
-		return fmt.Errorf("%w: the header says %q and the body %q", ErrWrongVersion, version, a.ModelVersion)
+	got := prediction{model: a.ModelName, version: a.ModelVersion, id: a.ID}
+	for _, o := range a.Outputs {
+		got.outputs = append(got.outputs, tensor{name: o.Name, shape: o.Shape, numbers: func() ([]float64, error) { return flatten(o.Data) }})
+	}
+	return s.judge(batch, header, &got)
+}
+
+// prediction is an answer of the Open Inference Protocol, whatever carried it.
+type prediction struct {
+	model, version, id string
+	outputs            []tensor
+}
+
+type tensor struct {
+	name     string
+	datatype string
+	shape    []int
+	numbers  func() ([]float64, error) // decodes its elements
+}
+
+// judge holds a prediction against the goldens of the version that it claims.
+// Servers that are not Rollproof's may name it in the body alone.
+func (s *Set) judge(batch *Batch, header string, a *prediction) (string, error) {
+	version := header
+	if version == "" && s.bare {
+		version = a.version
+	}
+	return version, s.compare(batch, version, a)
+}
+
+func (s *Set) compare(batch *Batch, version string, a *prediction) error {
+	if version == "" || a.version != version {
+		return fmt.Errorf("%w: the header says %q and the body %q", ErrWrongVersion, version, a.version)
 	}
 	want, ok := s.Expected[version]
 	if !ok {
 		return fmt.Errorf("%w: %q has no goldens", ErrWrongVersion, version)
 	}
-	if a.ModelName != s.Model {
-		return fmt.Errorf("%w: model %q, want %q", ErrWrongAnswer, a.ModelName, s.Model)
+	if a.model != s.Model {
+		return fmt.Errorf("%w: model %q, want %q", ErrWrongAnswer, a.model, s.Model)
 	}
-	if a.ID != batch.ID {
-		return fmt.Errorf("%w: it answers request %q, want %q", ErrWrongAnswer, a.ID, batch.ID)
+	if a.id != batch.ID {
+		return fmt.Errorf("%w: it answers request %q, want %q", ErrWrongAnswer, a.id, batch.ID)
 	}
-	labels, err := find(a.Outputs, s.Outputs.Label, len(batch.Rows))
+	labels, err := find(a.outputs, s.Outputs.Label, len(batch.Rows))
 	if err != nil {
 		return err
 	}
 	classes := len(want.Probabilities[0])
-	probabilities, err := find(a.Outputs, s.Outputs.Probabilities, len(batch.Rows), classes)
+	probabilities, err := find(a.outputs, s.Outputs.Probabilities, len(batch.Rows), classes)
 	if err != nil {
 		return err
 	}
@@ -111,15 +110,15 @@ func (s *Set) checkAnswer(batch *Batch, version string, body []byte) error {
 }
 
 // find returns the numbers of the named output, which must have the given shape.
-func find(outputs []output, name string, shape ...int) ([]float64, error) {
+func find(outputs []tensor, name string, shape ...int) ([]float64, error) {
 	for _, o := range outputs {
-		if o.Name != name {
+		if o.name != name {
 			continue
 		}
-		if !slices.Equal(o.Shape, shape) {
-			return nil, fmt.Errorf("%w: output %q has shape %v, want %v", ErrWrongAnswer, name, o.Shape, shape)
+		if !slices.Equal(o.shape, shape) {
+			return nil, fmt.Errorf("%w: output %q has shape %v, want %v", ErrWrongAnswer, name, o.shape, shape)
 		}
-		numbers, err := flatten(o.Data)
+		numbers, err := o.numbers()
 		if err != nil {
 			return nil, fmt.Errorf("%w: output %q: %w", ErrWrongAnswer, name, err)
 		}

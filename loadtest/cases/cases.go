@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -25,6 +26,8 @@ type Set struct {
 	Outputs  Outputs
 	Rows     [][]json.Number // as written in the file, so that they are sent unchanged
 	Expected map[string]Expected
+
+	bare bool // answers need not name their version in a header
 }
 
 // Input names the tensor that a request carries.
@@ -78,7 +81,7 @@ func Parse(data []byte) (*Set, error) {
 	if err := dec.Decode(&f); err != nil {
 		return nil, fmt.Errorf("not a goldens file: %w", err)
 	}
-	s := Set(f)
+	s := Set{Model: f.Model, Input: f.Input, Outputs: f.Outputs, Rows: f.Rows, Expected: f.Expected}
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -129,20 +132,34 @@ func (s *Set) checkVersion(version string) error {
 // Versions returns the versions with goldens, sorted.
 func (s *Set) Versions() []string { return slices.Sorted(maps.Keys(s.Expected)) }
 
+// Size implements Service.
+func (s *Set) Size() int { return len(s.Rows) }
+
+// TellsVersion implements Service.
+func (s *Set) TellsVersion() bool { return true }
+
 // Path returns the path that requests are posted to.
 func (s *Set) Path() string { return "/v2/models/" + s.Model + "/infer" }
 
-// Batch is a request's body, encoded once, and the rows that it carries.
-type Batch struct {
-	ID   string
-	Rows []int // indices into the set's rows
-	Body []byte
+// Request implements Service: the Open Inference Protocol over REST.
+func (s *Set) Request() Request {
+	return Request{Method: http.MethodPost, Path: s.Path(), Header: http.Header{"Content-Type": {"application/json"}}}
+}
+
+// WithoutHeader returns the set for a service whose answers need not name their
+// version in a header: then the body's counts.
+func (s *Set) WithoutHeader() *Set {
+	c := *s
+	c.bare = true
+	return &c
 }
 
 // Batches returns count batches of size rows each, which walk through the rows
 // and start again from the first when they are used up. With size 1 and count
 // len(Rows) every row is sent alone, in order.
-func (s *Set) Batches(size, count int) ([]*Batch, error) {
+func (s *Set) Batches(size, count int) ([]*Batch, error) { return s.batches(size, count, s.encode) }
+
+func (s *Set) batches(size, count int, encode func(*Batch) ([]byte, error)) ([]*Batch, error) {
 	if size < 1 || count < 1 {
 		return nil, fmt.Errorf("batches: %d of %d rows: both must be at least 1", count, size)
 	}
@@ -154,13 +171,16 @@ func (s *Set) Batches(size, count int) ([]*Batch, error) {
 			b.Rows[j] = next % len(s.Rows)
 			next++
 		}
-		b.Body = s.encode(b)
+		var err error
+		if b.Body, err = encode(b); err != nil {
+			return nil, fmt.Errorf("batches: %w", err)
+		}
 		out[i] = b
 	}
 	return out, nil
 }
 
-func (s *Set) encode(b *Batch) []byte {
+func (s *Set) encode(b *Batch) ([]byte, error) {
 	var w bytes.Buffer
 	fmt.Fprintf(&w, `{"id":%q,"inputs":[{"name":%q,"shape":[%d,%d],"datatype":%q,"data":[`,
 		b.ID, s.Input.Name, len(b.Rows), s.Input.Columns, s.Input.Datatype)
@@ -173,5 +193,5 @@ func (s *Set) encode(b *Batch) []byte {
 		}
 	}
 	w.WriteString(`]}]}`)
-	return w.Bytes()
+	return w.Bytes(), nil
 }

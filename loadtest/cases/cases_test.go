@@ -138,11 +138,11 @@ func TestCheck(t *testing.T) {
 			checker := cases.NewChecker(set)
 			for _, memory := range []string{"fresh", "again", "after a right one"} {
 				if memory == "after a right one" {
-					if err := checker.Check(batches[0], "1", []byte(right)); err != nil {
+					if _, err := checker.Check(batches[0], "1", []byte(right)); err != nil {
 						t.Fatal(err)
 					}
 				}
-				if got := checker.Check(batches[0], tt.version, []byte(tt.body)); !errors.Is(got, tt.want) || (tt.want == nil && got != nil) {
+				if _, got := checker.Check(batches[0], tt.version, []byte(tt.body)); !errors.Is(got, tt.want) || (tt.want == nil && got != nil) {
 					t.Errorf("%s: error %v, want %v", memory, got, tt.want)
 				}
 			}
@@ -162,7 +162,7 @@ func FuzzCheck(f *testing.F) {
 	f.Add([]byte(answer("1", "b0", "[0]", "[0.75,0.25]")))
 	f.Add([]byte(answer("1", "b0", "[0]", "[[0.75],-]")))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if err := cases.NewChecker(set).Check(batches[0], "1", body); err == nil && !json.Valid(body) {
+		if _, err := cases.NewChecker(set).Check(batches[0], "1", body); err == nil && !json.Valid(body) {
 			t.Errorf("taken for right: %q", body)
 		}
 	})

@@ -14,11 +14,12 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"rollproof/loadtest/cases"
 	"rollproof/loadtest/objectives"
 	"rollproof/loadtest/observe"
+	"rollproof/loadtest/replay"
 	"rollproof/loadtest/report"
 	"rollproof/loadtest/run"
+	"rollproof/loadtest/tally"
 	"rollproof/loadtest/verdict"
 )
 
@@ -33,9 +34,11 @@ const (
 // flags are the flags that load and upgrade share, and their own.
 type flags struct {
 	cfg        run.Config
-	cases      string
+	source     source
+	reach      reach
 	objectives string
 	cluster    observe.Target
+	reports    []string // forms to write beside report.json
 }
 
 // Run carries out the command line args (without the program's name) and
@@ -54,7 +57,8 @@ func Run(ctx, hard context.Context, args []string, stdout, stderr io.Writer) int
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.AddCommand(loadCommand(ctx, &code, stdout, stderr), upgradeCommand(ctx, hard, &code, stdout, stderr),
-		explainCommand(stdout), rbacCommand(stdout))
+		explainCommand(stdout), reportCommand(stdout, stderr),
+		compareCommand(stdout), schemaCommand(stdout), rbacCommand(stdout))
 	root.CompletionOptions.DisableDefaultCmd = true
 	if err := root.ExecuteContext(ctx); err != nil {
 		// Nothing is left to tell if standard error does not take it.
@@ -70,8 +74,8 @@ func loadCommand(ctx context.Context, code *int, stdout, stderr io.Writer) *cobr
 		Use:   "load --url URL --cases FILE [flags]",
 		Short: "Send a steady load and judge it",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return f.carryOut("load", code, stdout, stderr, func(console run.Console) (*run.Result, error) {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return f.carryOut(cmd, "load", code, stdout, stderr, func(console run.Console) (*run.Result, error) {
 				return run.Load(ctx, f.cfg, console)
 			})
 		},
@@ -93,7 +97,7 @@ func upgradeCommand(ctx, hard context.Context, code *int, stdout, stderr io.Writ
 				return fmt.Errorf("%q: the command comes after --", args[0])
 			}
 			f.cfg.Command = args
-			return f.carryOut("upgrade", code, stdout, stderr, func(console run.Console) (*run.Result, error) {
+			return f.carryOut(cmd, "upgrade", code, stdout, stderr, func(console run.Console) (*run.Result, error) {
 				return run.Upgrade(ctx, hard, f.cfg, console)
 			})
 		},
@@ -119,18 +123,24 @@ func upgradeCommand(ctx, hard context.Context, code *int, stdout, stderr io.Writ
 // common adds the flags that both commands have.
 func (f *flags) common(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.cfg.URL, "url", "", "address of the service, http://HOST:PORT")
-	fl.StringVar(&f.cases, "cases", "", "file of rows and their right answers (goldens.json)")
+	fl.StringVar(&f.cfg.URL, "url", "", "address of the service, http://HOST:PORT or https://HOST:PORT")
+	f.source.flags(cmd)
+	f.reach.flags(cmd)
 	fl.StringVar(&f.objectives, "objectives", "", "YAML file of what must hold (default: nothing lost or masked, no stall of 1s)")
 	fl.StringVar(&f.cfg.Out, "out", "", "folder for the report and the raw results (default out/COMMAND-TIME)")
+	fl.StringSliceVar(&f.reports, "report", fileFormats(), "forms of the report to write beside report.json, separated by commas; empty for none")
 	fl.StringVar(&f.cluster.Kubeconfig, "kubeconfig", "", "kubeconfig file (default $KUBECONFIG, then ~/.kube/config)")
 	fl.StringVar(&f.cluster.Context, "context", "", "kubeconfig's context (default its current one)")
 	fl.StringVar(&f.cluster.Namespace, "namespace", "", "namespace of the Deployment (default the context's)")
-	fl.StringVar(&f.cluster.Deployment, "deployment", "", "Deployment to watch; without it no cluster is watched")
+	fl.StringVar(&f.cluster.Deployment, "deployment", "", "Deployment to watch; without it and --statefulset no cluster is watched")
+	fl.StringVar(&f.cluster.StatefulSet, "statefulset", "", "StatefulSet to watch instead")
 	fl.Float64Var(&f.cfg.NewRate, "new-rate", f.cfg.NewRate, "requests a second, each on a new connection")
 	fl.Float64Var(&f.cfg.ReusedRate, "reused-rate", f.cfg.ReusedRate, "requests a second on kept connections")
+	fl.Float64Var(&f.cfg.SlowNewRate, "slow-new-rate", f.cfg.SlowNewRate, "slow requests a second, each on a new connection, 0 for none")
+	fl.Float64Var(&f.cfg.SlowReusedRate, "slow-reused-rate", f.cfg.SlowReusedRate, "slow requests a second on kept connections, 0 for none")
+	fl.IntVar(&f.cfg.SlowRows, "slow-rows", f.cfg.SlowRows, "rows in a slow request, which make the server take its time")
 	fl.IntVar(&f.cfg.HotConnections, "hot-connections", f.cfg.HotConnections, "connections that are used again as soon as they are answered, 0 for none")
-	duration(cmd, &f.cfg.HotHold, "hot-hold", "how long the last byte of each hot request is held back")
+	duration(cmd, &f.cfg.HotHold, "hot-hold", "how long each hot request is kept under way, on half of the connections in its header, on the others before its last byte")
 	duration(cmd, &f.cfg.Timeout, "timeout", "time allowed for a request")
 	fl.IntVar(&f.cfg.MaxWorkers, "max-workers", f.cfg.MaxWorkers, "most requests under way at once on an open-loop lane")
 	duration(cmd, &f.cfg.PreflightTimeout, "preflight-timeout", "longest wait until the service is ready for a load")
@@ -142,22 +152,29 @@ func duration(cmd *cobra.Command, value *objectives.Duration, name, usage string
 }
 
 // prepare reads the files that the flags name.
-func (f *flags) prepare(name string) error {
-	if f.cases == "" {
-		return errors.New("--cases: a file of rows and their right answers is wanted")
+func (f *flags) prepare(cmd *cobra.Command, name string) error {
+	for _, name := range f.reports {
+		if _, err := formatOf(name, fileFormats()); err != nil {
+			return fmt.Errorf("--report: %w", err)
+		}
 	}
-	set, err := cases.Load(f.cases)
+	err := f.reach.apply(&f.cfg)
+	if err == nil {
+		err = f.source.apply(&f.cfg, cmd)
+	}
 	if err != nil {
 		return err
 	}
-	f.cfg.Cases = set
 	f.cfg.Objectives = objectives.Default()
 	if f.objectives != "" {
-		if f.cfg.Objectives, err = objectives.Load(f.objectives, run.LaneNames()); err != nil {
+		if f.cfg.Objectives, err = objectives.Load(f.objectives, objectives.Names{Lanes: run.LaneNames(), Phases: tally.StageNames()}); err != nil {
 			return err
 		}
 	}
-	if f.cluster.Deployment != "" {
+	if f.cluster.Deployment != "" && f.cluster.StatefulSet != "" {
+		return fmt.Errorf("--deployment %q and --statefulset %q: want one of them", f.cluster.Deployment, f.cluster.StatefulSet)
+	}
+	if f.cluster.Deployment != "" || f.cluster.StatefulSet != "" {
 		f.cfg.Cluster = &f.cluster
 		if f.cfg.Client, f.cfg.Namespace, err = f.cluster.Client(); err != nil {
 			return err
@@ -174,11 +191,11 @@ func (f *flags) prepare(name string) error {
 
 // carryOut does a run and reports it. What kept a run from starting is an
 // error; the verdict of one that started is an exit code.
-func (f *flags) carryOut(name string, code *int, stdout, stderr io.Writer, do func(run.Console) (*run.Result, error)) error {
-	if err := f.prepare(name); err != nil {
+func (f *flags) carryOut(cmd *cobra.Command, name string, code *int, stdout, stderr io.Writer, do func(run.Console) (*run.Result, error)) error {
+	if err := f.prepare(cmd, name); err != nil {
 		return err
 	}
-	console := report.NewConsole(stderr, isTerminal(stderr), time.Now)
+	console := report.NewConsole(stderr, terminalOf(stderr), f.cfg, time.Now)
 	result, err := do(console)
 	console.End()
 	if err != nil {
@@ -192,6 +209,16 @@ func (f *flags) carryOut(name string, code *int, stdout, stderr io.Writer, do fu
 	}
 	// The terminal's report comes also when the folder does not take its own.
 	writeErr := r.Write(f.cfg.Out)
+	told := subject{report: r}
+	if told.series, err = replay.Latency(f.cfg.Out, r); err != nil {
+		// The counts stand: they do not come from the files.
+		told.missing = err.Error()
+		_, _ = fmt.Fprintf(stderr, "loadtest: latency over time: %v\n", err)
+	}
+	writeErr = errors.Join(writeErr, writeFiles(f.cfg.Out, f.reports, told))
+	if err := appendSummary(os.Getenv(stepSummary), told); err != nil {
+		_, _ = fmt.Fprintf(stderr, "loadtest: %v\n", err) // the run's own files are what counts
+	}
 	if err := r.Summary(stderr); err != nil {
 		writeErr = errors.Join(writeErr, err)
 	}
@@ -205,7 +232,21 @@ func (f *flags) carryOut(name string, code *int, stdout, stderr io.Writer, do fu
 	return nil
 }
 
-func isTerminal(w io.Writer) bool {
+// terminalOf says what w can do. NO_COLOR (https://no-color.org) and a terminal
+// that says it is dumb are respected.
+func terminalOf(w io.Writer) report.Terminal {
 	file, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
+	if !ok || !term.IsTerminal(int(file.Fd())) || os.Getenv("TERM") == "dumb" {
+		return report.Terminal{}
+	}
+	return report.Terminal{
+		Color: os.Getenv("NO_COLOR") == "",
+		Width: func() int {
+			width, _, err := term.GetSize(int(file.Fd()))
+			if err != nil || width <= 0 {
+				return 80
+			}
+			return width
+		},
+	}
 }

@@ -2,6 +2,12 @@ package command_test
 
 import (
 	"context"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/signal"
@@ -49,6 +55,25 @@ func TestScripts(t *testing.T) {
 				return fake.None
 			}))
 			env.Defer(losing.Close)
+			secure := httptest.NewUnstartedServer(fake.New(set, "pod-a", "1", nil))
+			secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+			secure.EnableHTTP2 = true
+			secure.StartTLS()
+			env.Defer(secure.Close)
+			env.Setenv("SECURE", secure.URL)
+			ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})
+			if err := os.WriteFile(filepath.Join(env.WorkDir, "ca.pem"), ca, 0o600); err != nil {
+				return err
+			}
+			bare := httptest.NewUnstartedServer(fake.New(set, "pod-a", "1", nil))
+			bare.Config.Protocols = &http.Protocols{}
+			bare.Config.Protocols.SetUnencryptedHTTP2(true)
+			bare.Start()
+			env.Defer(bare.Close)
+			env.Setenv("H2C", bare.URL)
+			other := httptest.NewServer(http.HandlerFunc(double))
+			env.Defer(other.Close)
+			env.Setenv("OTHER", other.URL)
 			env.Setenv("RIGHT", right.URL)
 			env.Setenv("LOSING", losing.URL)
 			return os.WriteFile(filepath.Join(env.WorkDir, "goldens.json"), goldens, 0o600)
@@ -63,6 +88,22 @@ func TestScripts(t *testing.T) {
 			"code": code,
 		},
 	})
+}
+
+// double is a service of another kind: it doubles a number, for those who have its key.
+func double(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") != "Bearer s3cret" || r.URL.Path != "/double" || r.URL.RawQuery != "fast=1" {
+		http.Error(w, "no", http.StatusForbidden)
+		return
+	}
+	var in struct{ Number float64 }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if _, err := fmt.Fprintf(w, `{"model":{"version":"v3"},"doubled":[%g]}`, 2*in.Number); err != nil {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 func code(ts *testscript.TestScript, _ bool, args []string) {

@@ -16,7 +16,7 @@ func rbacCommand(stdout io.Writer) *cobra.Command {
 	var account, user, group string
 	cmd := &cobra.Command{
 		Use:   "rbac --namespace NAME [flags]",
-		Short: "Print the Role and RoleBinding that watching a Deployment needs",
+		Short: "Print the Role and RoleBinding that watching a Deployment or StatefulSet needs",
 		Long: "rbac prints the rights that load and upgrade need in the Deployment's namespace, to get, list and watch, as\n" +
 			"YAML for kubectl apply. They are for a service account of that namespace, or for --user or --group.",
 		Args: cobra.NoArgs,

@@ -39,6 +39,10 @@ func adviseName(*group) string {
 	return "Give --url an address that resolves from here, or look at this machine's DNS."
 }
 
+func adviseTLS(*group) string {
+	return "Look at the server's certificate, and at --ca-file, --server-name and --client-cert; a certificate that was changed during the rollout shows here."
+}
+
 // memoryRoom is by how much a memory limit that was hit is raised.
 const memoryRoom = 1.5
 
@@ -226,9 +230,18 @@ func adviseShort(*group) string {
 	return "Look for the server's write time-out, a proxy's, or a panic in the middle of an answer, in the log of the pods named."
 }
 
+func adviseDropped(g *group) string {
+	names := []string{}
+	for _, h := range g.histories() {
+		names = append(names, h.Name)
+	}
+	return fmt.Sprintf("kubectl logs %s for %s to %s after the start: look for a listener or worker that began anew, a panic in a handler, or a bound on connections. If there is nothing, look at what stands between: proxy, port mapping, network.",
+		slices.Min(names), g.book.after(g.from), g.book.after(g.to))
+}
+
 func adviseUnknown(g *group) string {
 	if g.book.Timeline == nil {
-		return "Name the Deployment with --deployment, so that what its pods do is seen."
+		return "Name the Deployment with --deployment, or the StatefulSet with --statefulset, so that what its pods do is seen."
 	}
 	return "No rule fits. The examples say what was seen of each; the logs of the pods that were ready then, of the nodes and of what stands in front of them may tell more."
 }

@@ -190,7 +190,7 @@ func (g *group) explanation() Explanation {
 func (g *group) histories() []*history {
 	var out []*history
 	for _, name := range slices.Sorted(maps.Keys(g.pods)) {
-		if h := g.book.pod(name); h != nil {
+		if h := g.book.pod(name, g.to); h != nil {
 			out = append(out, h)
 		}
 	}

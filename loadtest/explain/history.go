@@ -20,6 +20,8 @@ const (
 	// routeLag is how long after an endpoint's withdrawal a node of the cluster
 	// may still route to it: kube-proxy gathers changes for a second.
 	routeLag = 3 * time.Second
+	// usualRouteLag is how long it mostly does.
+	usualRouteLag = 1500 * time.Millisecond
 	// balancerLag is the same for a load balancer outside: 25 to 70 s were asked
 	// for with AWS's, 40 s with GKE's.
 	balancerLag = 90 * time.Second
@@ -110,6 +112,12 @@ func overlaps(s timeline.Span, from, to time.Time) bool {
 // as two watches can tell.
 func (h *history) terminating(at time.Time) bool {
 	return !h.Terminating.IsZero() && !at.Before(h.Terminating.Add(-watchLag))
+}
+
+// endedBy tells whether the pod's container had ended at that moment.
+func (h *history) endedBy(at time.Time) bool {
+	ended := h.Ended()
+	return !ended.IsZero() && !ended.After(at)
 }
 
 // routedAt tells whether the pod's endpoint was ready at that moment.

@@ -13,6 +13,7 @@ const (
 	WrongVersion         Cause = "wrong_version"
 	WrongAnswer          Cause = "wrong_answer"
 	NameNotResolved      Cause = "name_not_resolved"
+	TLSFailed            Cause = "tls_failed"
 	OOMKill              Cause = "oom_kill"
 	LivenessKill         Cause = "liveness_kill"
 	Crash                Cause = "crash"
@@ -31,6 +32,7 @@ const (
 	IdleClosed           Cause = "idle_connection_closed"
 	RoutedAfterWithdrawn Cause = "routed_after_withdrawal"
 	ShortAnswer          Cause = "short_answer"
+	DroppedWhileReady    Cause = "dropped_while_ready"
 	Unknown              Cause = "unknown"
 )
 
@@ -54,6 +56,7 @@ var rules = []rule{
 	{WrongVersion, isClass(tally.WrongVersion), nil, sayWrongVersion, adviseWrongVersion},
 	{WrongAnswer, isClass(tally.WrongAnswer), nil, sayWrongAnswer, adviseWrongAnswer},
 	{NameNotResolved, isClass(tally.DNS), nil, sayName, adviseName},
+	{TLSFailed, isClass(tally.TLS), nil, sayTLS, adviseTLS},
 	{OOMKill, isBroken, outOfMemory, sayOOM, adviseOOM},
 	{LivenessKill, isBroken, failedProbe, sayLiveness, adviseLiveness},
 	{Crash, isBroken, crashed, sayCrash, adviseCrash},
@@ -62,7 +65,7 @@ var rules = []rule{
 	{ErrorWhileEnding, isServerError, isEnding, sayErrorWhileEnding, adviseErrorWhileEnding},
 	{NoEndpoint, isWithoutEndpoint, nil, sayNoEndpoint, adviseNoEndpoint},
 	{ReadyTooEarly, isBrokenOrError, hadNotAnswered, sayTooEarly, adviseTooEarly},
-	{RefusedAfterSigterm, isRefused, stoppedListening, sayRefused, adviseDrain},
+	{RefusedAfterSigterm, isUntaken, stoppedListening, sayRefused, adviseDrain},
 	{ClosedAtShutdown, isKeptConnectionClosed, isEnding, sayClosed, adviseConnectionClose},
 	{CutAtShutdown, isCut, isEnding, sayCut, adviseCut},
 	{NotReadyRouted, isBrokenOrError, wasNotReady, sayNotReady, adviseNotReady},
@@ -72,6 +75,7 @@ var rules = []rule{
 	{IdleClosed, isIdleClosed, nil, sayIdle, adviseIdle},
 	{RoutedAfterWithdrawn, isBroken, longWithdrawn, sayLongWithdrawn, adviseLongWithdrawn},
 	{ShortAnswer, isClass(tally.ShortBody), nil, sayShort, adviseShort},
+	{DroppedWhileReady, isBroken, wasReady, sayDropped, adviseDropped},
 	{Unknown, func(*scene) bool { return true }, nil, sayUnknown, adviseUnknown},
 }
 
@@ -100,6 +104,9 @@ func isClass(c tally.Class) func(*scene) bool {
 // A loss for which a time in which the harness itself stood still accounts for
 // the most part, or that the machine which sends had no means for.
 func isOwnOutage(s *scene) bool {
+	if s.inControlOutage() && (s.broken() || s.starved()) {
+		return true
+	}
 	if s.Class == tally.Timeout {
 		return s.ownLag() > s.end.Sub(s.begun())/2
 	}
@@ -109,7 +116,7 @@ func isOwnOutage(s *scene) bool {
 // A masked loss is one of the connection that was tried first.
 func isBroken(s *scene) bool { return s.broken() || s.Masked() }
 
-func isRefused(s *scene) bool { return s.refused() }
+func isUntaken(s *scene) bool { return s.untaken() }
 
 func isCut(s *scene) bool { return s.cut() || s.Masked() }
 
@@ -118,10 +125,10 @@ func isServerError(s *scene) bool { return s.status5xx() }
 // Also a gateway's, of which no pod's state tells the reason.
 func isAnyServerError(s *scene) bool { return s.status5xx() || s.gateway() }
 
-func isBrokenOrError(s *scene) bool { return s.broken() || s.status5xx() }
+func isBrokenOrError(s *scene) bool { return isBroken(s) || s.status5xx() }
 
 func isWithoutEndpoint(s *scene) bool {
-	return s.refused() && s.holderName == "" && s.book.noneRouted(s.begun())
+	return s.untaken() && s.holderName == "" && s.book.noneRouted(s.begun())
 }
 
 // A kept connection on which no byte of the answer had come.
@@ -134,11 +141,11 @@ func isOverload(s *scene) bool {
 }
 
 // idleAtLeast is how long a connection must have carried nothing for its end to
-// be a server's idle time-out.
-const idleAtLeast = 500 * time.Millisecond
+// be a server's idle time-out: there are none of less than a second.
+const idleAtLeast = time.Second
 
 func isIdleClosed(s *scene) bool {
-	return s.Reused && (s.Class == tally.EOF || s.Class == tally.Reset || s.Masked()) &&
+	return s.Reused && (s.Class == tally.EOF || s.Class.IsReset() || s.Masked()) &&
 		s.Phase != tally.Answer && s.IdleSeconds >= idleAtLeast.Seconds()
 }
 
@@ -196,16 +203,22 @@ func isEnding(s *scene, h *history) bool {
 }
 
 // stoppedListening: the pod was to end, new connections still came to it, and it
-// took none of them.
+// took none of them. Where one was there for a while, it must have come after
+// SIGTERM, and the pod must not have taken a later one: otherwise it was under way.
 func stoppedListening(s *scene, h *history) bool {
-	return h.terminating(s.end) && s.may(h) && (s.holder == h || !h.answeredNewAfter(s.end))
+	since := s.end
+	if !s.refused() {
+		since = s.begun()
+	}
+	return h.terminating(since) && s.may(h) && (s.holder == h || !h.answeredNewAfter(since))
 }
 
 // How long a pod that is ready must be silent for its silence to tell something
-// of a loss that may have been another's, and for how long after it was ready
+// of a loss that may have been another's (the word of a new endpoint takes a second
+// until it is routed to), and for how long after it was ready
 // its template does where answers do not name their pods.
 const (
-	silentFor     = 500 * time.Millisecond
+	silentFor     = 1500 * time.Millisecond
 	unansweredFor = 2 * time.Minute
 )
 
@@ -226,13 +239,30 @@ func hadNotAnswered(s *scene, h *history) bool {
 	if first.IsZero() {
 		first = s.book.Run.End
 	}
-	return first.After(s.begun()) && first.Sub(h.Ready) > silentFor
+	// One that stopped listening and ended, then or right after SIGTERM, is the
+	// likelier cause: while it was still routed to, it held up what would have been
+	// the other's first answer. One that drained was still there.
+	ended := func(o *history) bool {
+		late := !o.withdrawn.IsZero() && s.begun().After(o.withdrawn.Add(usualRouteLag))
+		return !late && stoppedListening(s, o) && (o.endedBy(s.end.Add(watchLag)) || o.endedBy(o.Terminating.Add(seenLag)))
+	}
+	return first.After(s.begun()) && first.Sub(h.Ready) > silentFor && !slices.ContainsFunc(s.suspects(), ended)
 }
 
 // wasNotReady: the pod said that it was not ready, and was routed to.
 func wasNotReady(s *scene, h *history) bool {
 	return len(h.Readiness) > 0 && !h.ReadyAt(s.begun()) && !h.terminating(s.end) && s.may(h) &&
 		(s.holder == h || !h.answeredNewAfter(s.begun()))
+}
+
+// wasReady: the pod was ready, was to live, and did; where it is not known which it
+// was, no other that may have been it was about to end.
+func wasReady(s *scene, h *history) bool {
+	if h.terminating(s.end) || !h.ReadyAt(s.begun()) || s.unseen() {
+		return false
+	}
+	ending := func(o *history) bool { return o.terminating(s.end) && s.may(o) }
+	return s.holder == h || s.may(h) && !slices.ContainsFunc(s.suspects(), ending)
 }
 
 // longWithdrawn: the pod had ended, its endpoint was withdrawn, and something in

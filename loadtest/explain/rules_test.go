@@ -105,6 +105,21 @@ func closed(when float64, pod string) tally.Loss {
 	}
 }
 
+// unanswered is a new connection that something took, and on which no answer came.
+func unanswered(when, latency float64) tally.Loss {
+	return with(closed(when, ""), func(l *tally.Loss) {
+		l.Lane, l.Reused, l.IdleSeconds, l.LatencySeconds = "new", false, 0, latency
+	})
+}
+
+// maskedUnanswered is a right answer that took a second connection: the first was
+// dialed for another request, and nothing was ever written on it.
+func maskedUnanswered(when float64) tally.Loss {
+	return with(closed(when, ""), func(l *tally.Loss) {
+		l.Class, l.Status, l.Pod, l.Attempts, l.Detail, l.Written, l.Phase, l.IdleSeconds = tally.OK, 200, newPod, 2, "", 0, tally.Write, 0
+	})
+}
+
 // answered is an answer with that status.
 func answered(when float64, status int, pod string) tally.Loss {
 	l := closed(when, pod)
@@ -151,6 +166,10 @@ func examples() []example {
 		{"the old version after the rollout", none, kind(answered(14, 200, newPod), tally.WrongVersion, "version 1 answered while only 2 might"), explain.WrongVersion, fresh, "version 1 answered", "complete at 12.0 s"},
 		{"two versions in one answer", none, kind(answered(9, 200, newPod), tally.WrongVersion, "header 2, body 1"), explain.WrongVersion, fresh, "header 2, body 1", "one model"},
 		{"another model's numbers", none, kind(answered(9, 200, newPod), tally.WrongAnswer, "label 1, want 0"), explain.WrongAnswer, fresh, "label 1, want 0", "image digests"},
+		{"no TLS", none, kind(refused(5), tally.TLS, "tls: failed to verify certificate"), explain.TLSFailed, nil, "TLS was not agreed on", "--ca-file"},
+		{"while the control lane was out", func(in *explain.Input) {
+			in.Run.Control = &verdict.Control{Requests: 9, Lost: 3, Outages: []verdict.Lag{{From: at(4.9), Length: objectives.Duration(time.Second)}}}
+		}, kind(refused(5), tally.Refused, "connection refused"), explain.SamplerOutage, nil, "by the harness itself", "They say nothing of the service"},
 		{"no such name", none, kind(refused(5), tally.DNS, "lookup web: no such host"), explain.NameNotResolved, nil, "did not resolve", "--url"},
 		{"out of memory", crash("OOMKilled", 137), closed(18.2, newPod), explain.OOMKill, fresh, "for want of memory: container c of pod web-b-1 ended with code 137 (OOMKilled)", "limits.memory: 96Mi, and requests.memory the same (now 64Mi)"},
 		{"a failed liveness probe", func(in *explain.Input) {
@@ -209,7 +228,36 @@ func examples() []example {
 		{"a masked retry at shutdown", none, with(closed(10.4, oldPod), func(l *tally.Loss) {
 			l.Class, l.Pod, l.Attempts, l.Detail, l.Status = tally.OK, newPod, 2, "", 200
 		}), explain.ClosedAtShutdown, old, "masked by a hidden retry 1", "`Connection: close`"},
-		{"cut at shutdown", none, with(closed(10.4, ""), func(l *tally.Loss) { l.Reused = false }), explain.CutAtShutdown, old, "under way when pod web-a-1 (by what it was doing then) ended", "longest answer took 200ms"},
+		{"refused after SIGTERM, behind a proxy", none, unanswered(10.5, 0.004), explain.RefusedAfterSigterm, old, "eof 1) was not let in by pod web-a-1 (by what it was doing then), which had been told to end (SIGTERM) 500ms before", "drain of 3 s"},
+		{"refused after SIGTERM, while a new pod is silent", func(in *explain.Input) {
+			old, fresh := &in.Timeline.Pods[0], in.Pods[newPod]
+			old.Exits[0].At, old.Exits[0].Finished = at(10.7), at(10)
+			in.Timeline.Pods[1].Ready, in.Timeline.Pods[1].Readiness = at(9.9), []timeline.Turn{{At: at(9.9), Ready: true}}
+			in.Timeline.Endpoints[1].At = at(10)
+			fresh.First = at(11.6)
+		}, unanswered(10.5, 0.004), explain.RefusedAfterSigterm, old, "was not let in by pod web-a-1", "drain of 3 s"},
+		{"ready too early, while an old pod drains", func(in *explain.Input) {
+			in.Timeline.Pods[0].Exits[0].At, in.Timeline.Pods[0].Exits[0].Finished = at(15), at(15)
+			in.Timeline.Pods[0].Gone = at(15.2)
+			in.Pods[newPod].First = at(16)
+		}, unanswered(10.5, 0.004), explain.ReadyTooEarly, fresh, "web-b-1 first answered 8.0 s later", "readinessProbe"},
+		{"ready too early, while an old pod that drained is hardly gone", func(in *explain.Input) {
+			in.Timeline.Endpoints[2].At = at(10.1)
+			in.Timeline.Pods[0].Exits[0].At, in.Timeline.Pods[0].Exits[0].Finished = at(14.9), at(14)
+			in.Timeline.Pods[0].Gone = at(15.2)
+			in.Pods[newPod].First = at(16)
+		}, unanswered(12.6, 0.4), explain.ReadyTooEarly, fresh, "web-b-1 first answered 8.0 s later", "readinessProbe"},
+		{"a masked retry of a connection that nobody had taken, after SIGTERM", none, maskedUnanswered(10.5), explain.RefusedAfterSigterm, old, "masked by a hidden retry 1", "drain of 3 s"},
+		{"a masked retry of a connection that nobody had taken, before the first answer", func(in *explain.Input) { in.Pods[newPod].First = at(16) },
+			maskedUnanswered(14), explain.ReadyTooEarly, fresh, "masked by a hidden retry 1", "readinessProbe"},
+		{"a silent proxy after SIGTERM", none, with(unanswered(10.5, 5), func(l *tally.Loss) { l.Class = tally.Timeout }), explain.RefusedAfterSigterm, old, "timeout 1", "drain of 3 s"},
+		{"no endpoint, behind a proxy", func(in *explain.Input) {
+			in.Timeline.Endpoints = []timeline.Endpoint{
+				{At: at(-0.1), Slice: "s", Pod: oldPod, Ready: true}, {At: at(10.1), Slice: "s", Pod: oldPod, Withdrawn: true},
+			}
+		}, unanswered(14, 0.004), explain.NoEndpoint, nil, "no endpoint was ready for up to 9.9 s", "replicas: 2 or more"},
+		{"cut at shutdown, after it had let another in", func(in *explain.Input) { in.Pods[oldPod].LastNew = at(10.6) }, unanswered(10.5, 0.5), explain.CutAtShutdown, old, "under way", "longest answer took 200ms"},
+		{"cut at shutdown", none, unanswered(9.5, 0.9), explain.CutAtShutdown, old, "under way when pod web-a-1 (by what it was doing then) ended", "longest answer took 200ms"},
 		{"an answer cut at shutdown", none, with(closed(10.4, oldPod), func(l *tally.Loss) { l.Class, l.Phase, l.Status, l.Pod = tally.ShortBody, tally.Answer, 200, oldPod }), explain.CutAtShutdown, old, "short_body 1", "Handle SIGTERM"},
 		{"not ready and routed", func(in *explain.Input) {
 			p := &in.Timeline.Pods[1]
@@ -225,7 +273,9 @@ func examples() []example {
 		{"an idle time-out", none, with(closed(15, newPod), func(l *tally.Loss) { l.IdleSeconds = 5 }), explain.IdleClosed, fresh, "idle for 5.0 s", "60 s or more"},
 		{"a slow load balancer", none, hanging(18, 1), explain.RoutedAfterWithdrawn, old, "up to 8.0 s after SIGTERM", "drain of 16 s"},
 		{"an answer cut short", none, with(answered(15, 200, newPod), func(l *tally.Loss) { l.Class = tally.ShortBody }), explain.ShortAnswer, fresh, "ended too early", "write time-out"},
-		{"nothing that was seen", none, closed(15, newPod), explain.Unknown, fresh, "nothing that was seen tells why", "No rule fits"},
+		{"closed by a pod that lives", none, closed(15, newPod), explain.DroppedWhileReady, fresh, "dropped without an answer by pod web-b-1, or on the way there", "kubectl logs web-b-1 for 15.0 s to 15.0 s after the start"},
+		{"a new connection dropped by a pod that lives", none, unanswered(19, 0.004), explain.DroppedWhileReady, fresh, "by pod web-b-1 (by what it was doing then)", "a listener or worker that began anew"},
+		{"a pod that was not seen", none, closed(15, "web-c-1"), explain.Unknown, []string{"web-c-1"}, "nothing that was seen tells why", "No rule fits"},
 		{"a broken watch", func(in *explain.Input) {
 			in.Timeline.Gaps = []timeline.Gap{{Resource: "pods", From: at(14), Error: "refused"}}
 		}, closed(15, newPod), explain.Unknown, fresh, "the watch of pods was broken then", "No rule fits"},

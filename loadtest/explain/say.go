@@ -31,6 +31,10 @@ func sayName(g *group) string {
 	return fmt.Sprintf("%s %s lost because the host's name did not resolve.%s", g.what(), g.were(), g.inWords())
 }
 
+func sayTLS(g *group) string {
+	return fmt.Sprintf("%s %s lost because TLS was not agreed on.%s", g.what(), g.were(), g.inWords())
+}
+
 // exits says how the containers of the group's pods ended, of the outages that
 // fit: "container c of pod web-b-1 ended with code 2 (Error) 10 s after its start".
 func (g *group) exits(fits func(outage) bool) string {
@@ -194,6 +198,11 @@ func sayLongWithdrawn(g *group) string {
 
 func sayShort(g *group) string {
 	return fmt.Sprintf("%s got an answer that ended too early, from %s, which was not about to end.%s", g.what(), g.who(), g.inWords())
+}
+
+func sayDropped(g *group) string {
+	return fmt.Sprintf("%s %s dropped without an answer by %s, or on the way there. Its state was that of a pod which serves: ready, not about to end, and its container went on.%s",
+		g.what(), g.were(), g.who(), g.inWords())
 }
 
 func sayUnknown(g *group) string {

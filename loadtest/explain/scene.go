@@ -43,11 +43,16 @@ func newBook(in Input) *book {
 	return b
 }
 
-func (b *book) pod(name string) *history {
-	if i := slices.IndexFunc(b.pods, func(h *history) bool { return h.Name == name }); i >= 0 && name != "" {
-		return b.pods[i]
+// pod returns the pod of that name, nil if none was seen. A StatefulSet's pods keep
+// their names: then it is the last one that had been seen by that time.
+func (b *book) pod(name string, at time.Time) *history {
+	var found *history
+	for _, h := range b.pods {
+		if h.Name == name && name != "" && (found == nil || !h.Seen.After(at)) {
+			found = h
+		}
 	}
-	return nil
+	return found
 }
 
 // noneRouted tells whether no pod's endpoint was ready at that moment.
@@ -79,7 +84,7 @@ func (b *book) scene(l tally.Loss) *scene {
 			s.holderName, s.how = h.Name, "by its address"
 		}
 	}
-	s.holder = b.pod(s.holderName)
+	s.holder = b.pod(s.holderName, l.At)
 	return s
 }
 
@@ -121,7 +126,7 @@ func (s *scene) begun() time.Time { return s.At }
 
 // moment is when it went wrong: when a connection was asked for, or when one ended.
 func (s *scene) moment() time.Time {
-	if s.refused() {
+	if s.untaken() {
 		return s.begun()
 	}
 	return s.end
@@ -143,16 +148,32 @@ func (s *scene) refused() bool {
 	switch s.Class {
 	case tally.Refused:
 		return true
-	case tally.Timeout, tally.Reset, tally.EOF, tally.Other:
+	case tally.Timeout, tally.Reset, tally.ResetUnsent, tally.EOF, tally.TLS, tally.Other:
 		return s.Phase == tally.Connect || s.Phase == tally.Handshake
 	}
 	return s.gateway()
 }
 
+// untaken tells whether no pod is known to have taken the connection: it did not
+// come about, or it was one without an answer yet, which ended or stayed silent
+// before a byte of it. A port mapping, a proxy or a load balancer takes connections
+// for pods that do not listen, and then ends them, or waits in their stead. A client
+// may have kept such a connection, dialed for a request that another one carried.
+func (s *scene) untaken() bool {
+	switch s.Class {
+	case tally.Timeout, tally.Reset, tally.EOF, tally.OK: // the last: masked
+		fresh := !s.Reused || s.book.named && s.LastPod == ""
+		if fresh && (s.Phase == tally.Write || s.Phase == tally.Wait) {
+			return true
+		}
+	}
+	return s.refused()
+}
+
 // cut tells whether a connection ended, or fell silent, under the request.
 func (s *scene) cut() bool {
 	switch s.Class {
-	case tally.Reset, tally.EOF, tally.ShortBody:
+	case tally.Reset, tally.ResetUnsent, tally.EOF, tally.ShortBody:
 		return !s.refused()
 	case tally.Timeout, tally.Other:
 		return s.Phase == tally.Write || s.Phase == tally.Wait || s.Phase == tally.Answer
@@ -216,6 +237,26 @@ func (s *scene) ownLag() time.Duration {
 		total += max(to.Sub(from), 0)
 	}
 	return total
+}
+
+// inControlOutage tells whether the control lane, which no service can disturb, was
+// out when the request was due.
+func (s *scene) inControlOutage() bool {
+	c := s.book.Run.Control
+	return c != nil && slices.ContainsFunc(c.Own(ownLongest), func(o verdict.Lag) bool {
+		return !s.begun().Before(o.From) && !s.begun().After(o.From.Add(o.Length.D()))
+	})
+}
+
+// ownLongest is how long the control lane may be without an answer before that
+// tells something: as long as the harness may stand still, by default.
+const ownLongest = 500 * time.Millisecond
+
+// unseen tells whether a watch was broken within the loss.
+func (s *scene) unseen() bool {
+	return s.book.Timeline != nil && slices.ContainsFunc(s.book.Timeline.Gaps, func(g timeline.Gap) bool {
+		return overlaps(timeline.Span{From: g.From, To: g.To}, s.begun(), s.end)
+	})
 }
 
 // starved tells whether the machine that sends had no more to give: a fault of

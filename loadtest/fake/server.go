@@ -1,6 +1,6 @@
 // Package fake is a model server for the harness's own tests: it gives the
-// golden answers of a cases file, and faults on demand. Nothing but tests may
-// use it.
+// golden answers of a cases file over REST and over gRPC, and faults on demand.
+// Nothing but tests may use it.
 package fake
 
 import (
@@ -40,6 +40,8 @@ const (
 type Server struct {
 	set     *cases.Set
 	index   map[string]int // row by its text
+	floats  map[string]int // and by its numbers, as gRPC has them
+	raw     bool           // gRPC answers in raw_output_contents
 	pod     string
 	version atomic.Pointer[string]
 	count   atomic.Uint64
@@ -52,9 +54,18 @@ func New(set *cases.Set, pod, version string, fault func(n uint64) Fault) *Serve
 	if fault == nil {
 		fault = func(uint64) Fault { return None }
 	}
-	s := &Server{set: set, pod: pod, fault: fault, index: map[string]int{}}
+	s := &Server{set: set, pod: pod, fault: fault, index: map[string]int{}, floats: map[string]int{}}
 	for i, row := range set.Rows {
 		s.index[rowKey(row)] = i
+		var numbers []float32
+		for _, n := range row {
+			f, err := strconv.ParseFloat(n.String(), 32)
+			if err != nil {
+				panic("fake: a row that is no numbers: " + n.String())
+			}
+			numbers = append(numbers, float32(f))
+		}
+		s.floats[floatKey(numbers)] = i
 	}
 	s.SetVersion(version)
 	return s
@@ -62,6 +73,10 @@ func New(set *cases.Set, pod, version string, fault func(n uint64) Fault) *Serve
 
 // SetVersion makes the server answer as version from now on.
 func (s *Server) SetVersion(version string) { s.version.Store(&version) }
+
+// AnswerRaw makes the server answer gRPC calls in raw_output_contents. Call it
+// before it serves.
+func (s *Server) AnswerRaw() { s.raw = true }
 
 // Count returns how many requests came.
 func (s *Server) Count() uint64 { return s.count.Load() }
@@ -78,8 +93,20 @@ func rowKey(row []json.Number) string {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fault := s.fault(s.count.Add(1) - 1)
-	version := *s.version.Load()
 	w.Header().Set(attack.PodHeader, s.pod)
+	switch fault {
+	case Slow:
+		time.Sleep(300 * time.Millisecond)
+	case Hang:
+		select {
+		case <-r.Context().Done():
+		case <-time.After(20 * time.Second):
+		}
+	}
+	if isGRPC(r) {
+		s.serveGRPC(w, r, fault)
+		return
+	}
 	if r.Method != http.MethodPost || r.URL.Path != s.set.Path() || r.Header.Get("Idempotency-Key") != "" {
 		http.Error(w, "want a plain POST to "+s.set.Path(), http.StatusNotFound)
 		return
@@ -95,13 +122,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	other := version
-	for _, v := range s.set.Versions() {
-		if v != version {
-			other = v
-		}
-	}
-	header, named, answers := version, version, version
+	header, named, answers := s.names(fault)
 	switch fault {
 	case Close, Reset:
 		hangUp(w, fault == Reset)
@@ -109,19 +130,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case Status500:
 		http.Error(w, "broken on demand", http.StatusInternalServerError)
 		return
-	case WrongHeader:
-		header = other
-	case WrongVersion:
-		header, named, answers = other, other, other
-	case WrongBody:
-		answers = other
-	case Slow:
-		time.Sleep(300 * time.Millisecond)
-	case Hang:
-		select {
-		case <-r.Context().Done():
-		case <-time.After(20 * time.Second):
-		}
 	}
 	body, err := s.answer(request.ID, request.Inputs[0].Shape, request.Inputs[0].Data, named, answers)
 	if err != nil {
@@ -143,20 +151,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) answer(id string, shape []int, data []json.Number, named, answers string) ([]byte, error) {
-	columns := s.set.Input.Columns
-	if !slices.Equal(shape, []int{len(data) / columns, columns}) {
-		return nil, fmt.Errorf("shape %v for %d numbers", shape, len(data))
-	}
-	want := s.set.Expected[answers]
-	var labels []int64
-	var probabilities []float64
-	for row := range slices.Chunk(data, columns) {
-		i, ok := s.index[rowKey(row)]
-		if !ok {
-			return nil, fmt.Errorf("an unknown row: %v", row)
-		}
-		labels = append(labels, want.Label[i])
-		probabilities = append(probabilities, want.Probabilities[i]...)
+	labels, probabilities, err := lookup(s, s.index, shape, data, rowKey, answers)
+	if err != nil {
+		return nil, err
 	}
 	return json.Marshal(map[string]any{
 		"model_name": s.set.Model, "model_version": named, "id": id,
@@ -167,9 +164,52 @@ func (s *Server) answer(id string, shape []int, data []json.Number, named, answe
 	})
 }
 
-// hangUp ends the connection under the answer.
+// names returns the version that the header names, the one that the body names,
+// and the one whose answers are given.
+func (s *Server) names(fault Fault) (header, named, answers string) {
+	version := *s.version.Load()
+	other := version
+	for _, v := range s.set.Versions() {
+		if v != version {
+			other = v
+		}
+	}
+	switch fault {
+	case WrongHeader:
+		return other, version, version
+	case WrongVersion:
+		return other, other, other
+	case WrongBody:
+		return version, version, other
+	}
+	return version, version, version
+}
+
+// lookup returns the golden answers to rows, which index finds by their key.
+func lookup[N any](s *Server, index map[string]int, shape []int, data []N, key func([]N) string, answers string) (labels []int64, probabilities []float64, err error) {
+	columns := s.set.Input.Columns
+	if !slices.Equal(shape, []int{len(data) / columns, columns}) {
+		return nil, nil, fmt.Errorf("shape %v for %d numbers", shape, len(data))
+	}
+	want := s.set.Expected[answers]
+	for row := range slices.Chunk(data, columns) {
+		i, ok := index[key(row)]
+		if !ok {
+			return nil, nil, fmt.Errorf("an unknown row: %v", row)
+		}
+		labels = append(labels, want.Label[i])
+		probabilities = append(probabilities, want.Probabilities[i]...)
+	}
+	return labels, probabilities, nil
+}
+
+// hangUp ends the connection under the answer, over HTTP/2 the stream alone.
 func hangUp(w http.ResponseWriter, reset bool) {
-	conn, _, err := w.(http.Hijacker).Hijack()
+	hijacker, ok := w.(http.Hijacker)
+	if !ok {
+		panic(http.ErrAbortHandler)
+	}
+	conn, _, err := hijacker.Hijack()
 	if err != nil {
 		return
 	}

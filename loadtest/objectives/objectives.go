@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -24,8 +23,10 @@ type Objectives struct {
 	Masked uint64 `yaml:"masked" json:"masked"`
 	// Stall is the longest time that an open-loop lane may be without a right answer.
 	Stall Duration `yaml:"stall" json:"stall"`
-	// P99 bounds the 99th percentile of latency from the intended time, by lane.
-	P99 map[string]Duration `yaml:"p99" json:"p99,omitempty"`
+	// P99 and P999 bound the 99th and 99.9th percentile of latency from the
+	// intended time, by lane.
+	P99  Bounds `yaml:"p99" json:"p99,omitempty"`
+	P999 Bounds `yaml:"p99.9" json:"p99.9,omitempty"`
 	// Rollout bounds the time from the command's start until the last old pod is
 	// gone; 0: not judged.
 	Rollout Duration `yaml:"rollout" json:"rollout"`
@@ -95,21 +96,24 @@ func Default() Objectives {
 	}
 }
 
+// Names are the lanes and the phases that a file may name.
+type Names struct{ Lanes, Phases []string }
+
 // Load reads the file at path over the defaults.
-func Load(path string, lanes []string) (Objectives, error) {
+func Load(path string, names Names) (Objectives, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return Objectives{}, fmt.Errorf("objectives: %w", err)
 	}
-	o, err := Parse(data, lanes)
+	o, err := Parse(data, names)
 	if err != nil {
 		return Objectives{}, fmt.Errorf("objectives %s: %w", path, err)
 	}
 	return o, nil
 }
 
-// Parse reads YAML over the defaults. lanes are the names that p99 may use.
-func Parse(data []byte, lanes []string) (Objectives, error) {
+// Parse reads YAML over the defaults.
+func Parse(data []byte, names Names) (Objectives, error) {
 	o := Default()
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
@@ -119,8 +123,8 @@ func Parse(data []byte, lanes []string) (Objectives, error) {
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return Objectives{}, errors.New("more than one YAML document")
 	}
-	if err := o.check(lanes); err != nil {
-		return Objectives{}, err
+	if err := o.check(names); err != nil {
+		return Objectives{}, err.at(lines(data))
 	}
 	return o, nil
 }
@@ -137,36 +141,4 @@ func plain(err error) error {
 		return fmt.Errorf("line %d: unknown key %q", line, key)
 	}
 	return errors.New(typed.Errors[0])
-}
-
-func (o Objectives) check(lanes []string) error {
-	for _, d := range []struct {
-		key   string
-		value Duration
-	}{{"stall", o.Stall}, {"evidence.sampler_lag", o.Evidence.SamplerLag}, {"evidence.watch_gap", o.Evidence.WatchGap}} {
-		if d.value <= 0 {
-			return fmt.Errorf("%s: %s: want more than 0", d.key, d.value)
-		}
-	}
-	if o.Rollout < 0 {
-		return fmt.Errorf("rollout: %s: want 0 (not judged) or more", o.Rollout)
-	}
-	if a := o.Evidence.Achieved; !(a > 0 && a <= 1) {
-		return fmt.Errorf("evidence.achieved: %v: want a share above 0 and at most 1", a)
-	}
-	if l := o.Evidence.Late; !(l >= 0 && l <= 1) {
-		return fmt.Errorf("evidence.late: %v: want a share from 0 to 1", l)
-	}
-	if r := o.Evidence.Rate; !(r >= 0) {
-		return fmt.Errorf("evidence.rate: %v: want 0 or more", r)
-	}
-	for lane, d := range o.P99 {
-		if !slices.Contains(lanes, lane) {
-			return fmt.Errorf("p99: no lane %q: there are %v", lane, lanes)
-		}
-		if d <= 0 {
-			return fmt.Errorf("p99.%s: %s: want more than 0", lane, d)
-		}
-	}
-	return nil
 }

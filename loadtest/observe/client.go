@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"context"
 	"fmt"
 
 	"k8s.io/client-go/kubernetes"
@@ -12,7 +13,31 @@ type Target struct {
 	Kubeconfig string // empty: $KUBECONFIG, then ~/.kube/config
 	Context    string // empty: the kubeconfig's current one
 	Namespace  string // empty: the context's
-	Deployment string
+	// Deployment and StatefulSet name what is watched: one of them is set.
+	Deployment  string
+	StatefulSet string `json:",omitempty"`
+}
+
+// The kinds that can be watched.
+const (
+	kindDeployment  = "Deployment"
+	kindStatefulSet = "StatefulSet"
+)
+
+// String names what is watched: "deployment web".
+func (t Target) String() string {
+	if t.StatefulSet != "" {
+		return "statefulset " + t.StatefulSet
+	}
+	return "deployment " + t.Deployment
+}
+
+// Start begins to watch the target in that namespace.
+func (t Target) Start(ctx context.Context, client kubernetes.Interface, namespace string) (*Observer, error) {
+	if t.StatefulSet != "" {
+		return StartStatefulSet(ctx, client, namespace, t.StatefulSet)
+	}
+	return Start(ctx, client, namespace, t.Deployment)
 }
 
 // Client returns a client for the target's cluster and the namespace it means.

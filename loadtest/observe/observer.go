@@ -1,6 +1,6 @@
-// Package observe watches one Deployment and what belongs to it, and keeps what
-// it saw as a timeline. It needs the rights to get, list and watch Deployments,
-// ReplicaSets, Pods, EndpointSlices, HorizontalPodAutoscalers and Events in one
+// Package observe watches one Deployment or StatefulSet and what belongs to it,
+// and keeps what it saw as a timeline. It needs the rights to get, list and watch
+// Deployments, ReplicaSets, StatefulSets, Pods, EndpointSlices, HorizontalPodAutoscalers and Events in one
 // namespace (Rights has them), and changes nothing. Nodes, which no right of one
 // namespace reaches, are watched where they may be. It judges nothing.
 package observe
@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
@@ -27,10 +29,13 @@ import (
 // syncTimeout bounds the wait for the first lists.
 const syncTimeout = 20 * time.Second
 
-// Observer watches one Deployment. Make it with Start.
+// Observer watches one Deployment or StatefulSet. Make it with Start or
+// StartStatefulSet.
 type Observer struct {
 	namespace  string
-	deployment string
+	kind       string // kindDeployment or kindStatefulSet
+	deployment string // its name, also a StatefulSet's
+	revision   string // a StatefulSet's newest template; a Deployment's is told by its ReplicaSets
 	selector   labels.Selector
 	began      time.Time
 	cancel     context.CancelFunc
@@ -42,6 +47,7 @@ type Observer struct {
 	dep       timeline.Deployment
 	sets      map[string]replicaSet // by name
 	pods      map[string]*timeline.Pod
+	uids      map[string]types.UID // of pods: a StatefulSet's keep their names
 	gone      []timeline.Pod
 	hpa       *timeline.HPA
 	endpoints map[string]map[string]timeline.Endpoint // by pod, by slice
@@ -74,13 +80,30 @@ func Start(ctx context.Context, client kubernetes.Interface, namespace, deployme
 	if err != nil {
 		return nil, fmt.Errorf("deployment %s/%s: %w", namespace, deployment, err)
 	}
-	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
+	return start(first, ctx, client, namespace, kindDeployment, deployment, d.Spec.Selector)
+}
+
+// StartStatefulSet is Start for a StatefulSet.
+func StartStatefulSet(ctx context.Context, client kubernetes.Interface, namespace, name string) (*Observer, error) {
+	first, cancelFirst := context.WithTimeout(ctx, syncTimeout)
+	defer cancelFirst()
+	s, err := client.AppsV1().StatefulSets(namespace).Get(first, name, metav1.GetOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("deployment %s/%s: selector: %w", namespace, deployment, err)
+		return nil, fmt.Errorf("statefulset %s/%s: %w", namespace, name, err)
+	}
+	return start(first, ctx, client, namespace, kindStatefulSet, name, s.Spec.Selector)
+}
+
+// start begins to watch; first bounds the wait for the first lists.
+func start(first, ctx context.Context, client kubernetes.Interface, namespace, kind, name string, labelled *metav1.LabelSelector) (*Observer, error) {
+	what := fmt.Sprintf("%s %s/%s", strings.ToLower(kind), namespace, name)
+	selector, err := metav1.LabelSelectorAsSelector(labelled)
+	if err != nil {
+		return nil, fmt.Errorf("%s: selector: %w", what, err)
 	}
 	watchCtx, cancel := context.WithCancel(ctx)
 	o := &Observer{
-		namespace: namespace, deployment: deployment, selector: selector,
+		namespace: namespace, kind: kind, deployment: name, selector: selector, uids: map[string]types.UID{},
 		began: time.Now(), cancel: cancel,
 		changed: make(chan struct{}),
 		sets:    map[string]replicaSet{}, pods: map[string]*timeline.Pod{},
@@ -90,7 +113,7 @@ func Start(ctx context.Context, client kubernetes.Interface, namespace, deployme
 	synced := append(o.watchAll(watchCtx, client), o.watchNodes(first, watchCtx, client)...)
 	if !cache.WaitForCacheSync(first.Done(), synced...) {
 		o.Stop()
-		return nil, fmt.Errorf("deployment %s/%s: the first lists did not come in %s%s", namespace, deployment, syncTimeout, o.gapReason())
+		return nil, fmt.Errorf("%s: the first lists did not come in %s%s", what, syncTimeout, o.gapReason())
 	}
 	o.mu.Lock()
 	o.synced = true
@@ -125,8 +148,12 @@ func (o *Observer) state() timeline.State {
 	return s
 }
 
-// newest returns the template of the ReplicaSet with the highest revision.
+// newest returns the template of the ReplicaSet with the highest revision, and of
+// a StatefulSet the one that it updates to.
 func (o *Observer) newest() string {
+	if o.kind == kindStatefulSet {
+		return o.revision
+	}
 	var revision int64 = -1
 	template := ""
 	for _, rs := range o.sets {
@@ -232,6 +259,31 @@ func (o *Observer) seeDeployment(d *appsv1.Deployment) {
 		now.Generation, now.Observed, now.Spec, now.Replicas, now.Updated, now.Ready, now.Available, now.Image))
 }
 
+// seeStatefulSet takes a StatefulSet's newest state as a Deployment's, whose
+// numbers mean the same; o.mu is held.
+func (o *Observer) seeStatefulSet(s *appsv1.StatefulSet) {
+	now := timeline.Deployment{
+		Found: true, Generation: s.Generation, Observed: s.Status.ObservedGeneration, Spec: 1,
+		Replicas: s.Status.Replicas, Updated: s.Status.UpdatedReplicas,
+		Ready: s.Status.ReadyReplicas, Available: s.Status.AvailableReplicas,
+	}
+	if s.Spec.Replicas != nil {
+		now.Spec = *s.Spec.Replicas
+	}
+	if c := s.Spec.Template.Spec.Containers; len(c) > 0 {
+		now.Image = c[0].Image
+	}
+	o.seeUpdateStrategy(s)
+	if now == o.dep && o.revision == s.Status.UpdateRevision {
+		return
+	}
+	o.dep, o.revision = now, s.Status.UpdateRevision
+	o.scale()
+	o.event(kindStatefulSet, s.Name, "status", fmt.Sprintf(
+		"generation %d (observed %d), revision %s, spec %d, replicas %d, updated %d, ready %d, available %d, image %s",
+		now.Generation, now.Observed, o.revision, now.Spec, now.Replicas, now.Updated, now.Ready, now.Available, now.Image))
+}
+
 func (o *Observer) seeReplicaSet(rs *appsv1.ReplicaSet, gone bool) {
 	owner := metav1.GetControllerOf(rs)
 	if owner == nil || owner.Kind != "Deployment" || owner.Name != o.deployment {
@@ -259,7 +311,7 @@ func (o *Observer) seeReplicaSet(rs *appsv1.ReplicaSet, gone bool) {
 }
 
 func (o *Observer) seeHPA(h *autoscalingv2.HorizontalPodAutoscaler, gone bool) {
-	if ref := h.Spec.ScaleTargetRef; ref.Kind != "Deployment" || ref.Name != o.deployment {
+	if ref := h.Spec.ScaleTargetRef; ref.Kind != o.kind || ref.Name != o.deployment {
 		return
 	}
 	if gone {

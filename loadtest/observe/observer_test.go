@@ -14,6 +14,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
@@ -263,5 +264,67 @@ func TestAMetricBelowWhatTheAutoscalerActsOnIsShort(t *testing.T) {
 	o := startObserver(t, fake.NewClientset(deployment(1, 1, 1, 1), replicaSet("web-a", "a", "1"), h))
 	if got := o.State().HPA; got == nil || got.Short {
 		t.Errorf("no metric yet: %+v, want it not short", got)
+	}
+}
+
+func statefulSet(generation int64, revision string, updated, ready int32) *appsv1.StatefulSet {
+	return &appsv1.StatefulSet{
+		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: namespace, Generation: generation},
+		Spec: appsv1.StatefulSetSpec{
+			Replicas: ptr(int32(2)), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
+			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Image: "img"}}}},
+		},
+		Status: appsv1.StatefulSetStatus{
+			ObservedGeneration: generation, Replicas: 2, UpdatedReplicas: updated, ReadyReplicas: ready, AvailableReplicas: ready, UpdateRevision: revision,
+		},
+	}
+}
+
+func numbered(name, revision, uid string) *corev1.Pod {
+	p := pod(name, "", true)
+	p.UID = types.UID(uid)
+	p.Labels = map[string]string{"app": "web", "controller-revision-hash": revision}
+	return p
+}
+
+// A StatefulSet's pods keep their names from one template to the next.
+func TestAStatefulSet(t *testing.T) {
+	t.Parallel()
+	client := fake.NewClientset(statefulSet(1, "web-a", 2, 2), numbered("web-0", "web-a", "1"), numbered("web-1", "web-a", "2"))
+	o, err := observe.StartStatefulSet(t.Context(), client, namespace, "web")
+	must(t, err)
+	t.Cleanup(o.Stop)
+	s := o.State()
+	if !s.AtMinimum() || s.Newest != "web-a" || s.NewestPods.Ready != 2 || s.Deployment.Image != "img" {
+		t.Fatalf("state: %+v", s)
+	}
+	ctx := t.Context()
+	_, err = client.AppsV1().StatefulSets(namespace).Update(ctx, statefulSet(2, "web-b", 0, 2), updateOptions)
+	must(t, err)
+	eventually(t, o, "the new revision", func(s timeline.State) bool { return s.Newest == "web-b" && s.OtherPods.All == 2 })
+	pods := client.CoreV1().Pods(namespace)
+	must(t, pods.Delete(ctx, "web-1", metav1.DeleteOptions{}))
+	_, err = pods.Create(ctx, numbered("web-1", "web-b", "3"), metav1.CreateOptions{})
+	must(t, err)
+	// Of this one's end no event comes: it is another pod at once.
+	_, err = pods.Update(ctx, numbered("web-0", "web-b", "4"), updateOptions)
+	must(t, err)
+	_, err = client.AppsV1().StatefulSets(namespace).Update(ctx, statefulSet(2, "web-b", 2, 2), updateOptions)
+	must(t, err)
+	eventually(t, o, "the rollout's end", func(s timeline.State) bool { return s.RolledOut("web-a") && s.NewestPods.Ready == 2 })
+	gone := 0
+	for _, p := range o.Timeline().Pods {
+		if (p.Template == "web-a") == p.Gone.IsZero() {
+			t.Errorf("pod %s of %s: gone %v", p.Name, p.Template, p.Gone)
+		}
+		if !p.Gone.IsZero() {
+			gone++
+		}
+	}
+	if ways := o.Timeline().Strategies; gone != 2 || len(ways) != 1 || ways[0].MaxSurge != 0 || ways[0].MaxUnavailable != 1 {
+		t.Errorf("%d pods gone, strategies %+v", gone, ways)
+	}
+	if _, err := observe.StartStatefulSet(ctx, client, namespace, "absent"); err == nil || !strings.Contains(err.Error(), "statefulset ns/absent") {
+		t.Errorf("error %v", err)
 	}
 }

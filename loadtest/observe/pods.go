@@ -16,8 +16,14 @@ import (
 func (o *Observer) seePod(p *corev1.Pod) {
 	now := time.Now()
 	pod := o.pods[p.Name]
+	if pod != nil && o.uids[p.Name] != p.UID {
+		// Another pod of the same name, of whose predecessor no end was told.
+		o.end(p.Name, pod)
+		pod = nil
+	}
 	if pod == nil {
-		pod = &timeline.Pod{Name: p.Name, Seen: now, AtStart: !o.synced, Template: p.Labels[appsv1.DefaultDeploymentUniqueLabelKey]}
+		o.uids[p.Name] = p.UID
+		pod = &timeline.Pod{Name: p.Name, Seen: now, AtStart: !o.synced, Template: o.templateOf(p)}
 		if owner := metav1.GetControllerOf(p); owner != nil {
 			pod.ReplicaSet = owner.Name
 		}
@@ -131,11 +137,27 @@ func (o *Observer) losePod(p *corev1.Pod) {
 	if pod == nil {
 		return
 	}
+	if o.uids[name] != p.UID {
+		return // it was told of already, by its successor
+	}
 	o.seePod(p)
+	o.end(name, pod)
+}
+
+// end records that a pod is gone; o.mu is held.
+func (o *Observer) end(name string, pod *timeline.Pod) {
 	delete(o.pods, name)
 	pod.Gone, pod.ReadyNow = time.Now(), false
 	o.gone = append(o.gone, *pod)
 	o.event("Pod", name, "gone", "")
+}
+
+// templateOf returns the label that tells a pod's template.
+func (o *Observer) templateOf(p *corev1.Pod) string {
+	if o.kind == kindStatefulSet {
+		return p.Labels[appsv1.StatefulSetRevisionLabel]
+	}
+	return p.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
 }
 
 func isReady(p *corev1.Pod) bool {

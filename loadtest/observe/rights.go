@@ -12,7 +12,7 @@ import (
 
 // Rights says who is to get the rights that an Observer needs, and where.
 type Rights struct {
-	Namespace string // of the Deployment
+	Namespace string // of the Deployment or StatefulSet
 	Name      string // of the Role and the RoleBinding
 	Subject   rbacv1.Subject
 	Nodes     bool // also a ClusterRole for nodes, which are optional
@@ -24,7 +24,7 @@ func verbs() []string { return []string{"get", "list", "watch"} }
 // rules are the rights that Start needs; a test holds them to what it asks for.
 func rules() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
-		{APIGroups: []string{"apps"}, Resources: []string{"deployments", "replicasets"}, Verbs: verbs()},
+		{APIGroups: []string{"apps"}, Resources: []string{"deployments", "replicasets", "statefulsets"}, Verbs: verbs()},
 		{APIGroups: []string{""}, Resources: []string{"pods", "events"}, Verbs: verbs()},
 		{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: verbs()},
 		{APIGroups: []string{"autoscaling"}, Resources: []string{"horizontalpodautoscalers"}, Verbs: verbs()},

@@ -33,6 +33,27 @@ func (o *Observer) seeStrategy(d *appsv1.Deployment) {
 			now.MaxUnavailable = 1 // as the controller has it: it must be able to begin
 		}
 	}
+	o.addStrategy(now)
+}
+
+// seeUpdateStrategy records how the StatefulSet replaces its pods: in place, one
+// after another or as many at once as it says; o.mu is held.
+func (o *Observer) seeUpdateStrategy(s *appsv1.StatefulSet) {
+	now := timeline.Strategy{Type: string(s.Spec.UpdateStrategy.Type), Replicas: 1, MaxUnavailable: 1, MinReady: float64(s.Spec.MinReadySeconds)}
+	if s.Spec.Replicas != nil {
+		now.Replicas = *s.Spec.Replicas
+	}
+	if now.Type == "" {
+		now.Type = string(appsv1.RollingUpdateStatefulSetStrategyType)
+	}
+	if r := s.Spec.UpdateStrategy.RollingUpdate; r != nil && r.MaxUnavailable != nil {
+		now.MaxUnavailable = max(inPods(r.MaxUnavailable, now.Replicas, true), 1)
+	}
+	o.addStrategy(now)
+}
+
+// addStrategy records a strategy if it is another than the last; o.mu is held.
+func (o *Observer) addStrategy(now timeline.Strategy) {
 	if n := len(o.ways); n > 0 {
 		last := o.ways[n-1]
 		last.At = time.Time{}

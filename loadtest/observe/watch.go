@@ -50,13 +50,11 @@ func (o *Observer) resources(client kubernetes.Interface) []resource {
 	events := client.CoreV1().Events(o.namespace)
 	onlyOurs := func(opts *metav1.ListOptions) { opts.LabelSelector = o.selector.String() }
 	all := func(*metav1.ListOptions) {}
-	return []resource{
+	ours := []resource{
 		{
 			name: "deployments", object: &appsv1.Deployment{}, watch: deployments.Watch,
-			list: lister(deployments.List),
-			narrow: func(opts *metav1.ListOptions) {
-				opts.FieldSelector = fields.OneTermEqualSelector("metadata.name", o.deployment).String()
-			},
+			list:   lister(deployments.List),
+			narrow: o.byName,
 			change: on(func(d *appsv1.Deployment) {
 				if d.Name == o.deployment {
 					o.seeDeployment(d)
@@ -74,6 +72,11 @@ func (o *Observer) resources(client kubernetes.Interface) []resource {
 			change: on(func(rs *appsv1.ReplicaSet) { o.seeReplicaSet(rs, false) }),
 			remove: on(func(rs *appsv1.ReplicaSet) { o.seeReplicaSet(rs, true) }),
 		},
+	}
+	if o.kind == kindStatefulSet {
+		ours = []resource{o.statefulSets(client)}
+	}
+	return append(ours, []resource{
 		{
 			name: "pods", object: &corev1.Pod{}, watch: pods.Watch, list: lister(pods.List), narrow: onlyOurs,
 			change: on(o.seePod),
@@ -94,6 +97,29 @@ func (o *Observer) resources(client kubernetes.Interface) []resource {
 			change: on(o.seeEvent),
 			remove: func(any) {}, // an event that expires is no news
 		},
+	}...)
+}
+
+// byName narrows to the one object of the observer's name.
+func (o *Observer) byName(opts *metav1.ListOptions) {
+	opts.FieldSelector = fields.OneTermEqualSelector("metadata.name", o.deployment).String()
+}
+
+func (o *Observer) statefulSets(client kubernetes.Interface) resource {
+	sets := client.AppsV1().StatefulSets(o.namespace)
+	return resource{
+		name: "statefulsets", object: &appsv1.StatefulSet{}, watch: sets.Watch, list: lister(sets.List), narrow: o.byName,
+		change: on(func(s *appsv1.StatefulSet) {
+			if s.Name == o.deployment {
+				o.seeStatefulSet(s)
+			}
+		}),
+		remove: on(func(s *appsv1.StatefulSet) {
+			if s.Name == o.deployment {
+				o.dep = timeline.Deployment{}
+				o.event(kindStatefulSet, s.Name, "gone", "")
+			}
+		}),
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 func (r *Report) Explain(losses iter.Seq2[tally.Loss, error]) error {
 	in := r.scene()
 	e := explain.New(in)
+	drawn := r.newMarks()
 	var readErr error
 	for loss, err := range losses {
 		if err != nil {
@@ -30,7 +31,9 @@ func (r *Report) Explain(losses iter.Seq2[tally.Loss, error]) error {
 			break
 		}
 		e.Add(loss)
+		drawn.add(loss, e.Cause(loss))
 	}
+	r.marks = drawn.sorted()
 	r.Explanations = e.Explanations()
 	r.Facts = explain.Facts(in)
 	for i := range r.Losses {

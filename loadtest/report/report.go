@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sort"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"rollproof/loadtest/explain"
 	"rollproof/loadtest/objectives"
@@ -28,7 +31,7 @@ const (
 
 // SchemaVersion is the version of report.json's form. A change that would break
 // a reader raises it.
-const SchemaVersion = 2
+const SchemaVersion = 3
 
 // Report is report.json.
 type Report struct {
@@ -47,6 +50,7 @@ type Report struct {
 	CommandTail   []string              `json:"command_tail,omitempty"`
 
 	timeline *timeline.Timeline
+	marks    []Mark
 }
 
 // Loss is one loss with its cause, which names one of the explanations.
@@ -62,6 +66,8 @@ type Lane struct {
 	OpenLoop     bool                   `json:"open_loop"`
 	TargetRate   float64                `json:"target_rate,omitempty"`
 	Rate         float64                `json:"rate"`
+	Began        time.Time              `json:"began"` // its first request was due
+	Ended        time.Time              `json:"ended"` // its sending ended
 	Seconds      float64                `json:"seconds"`
 	Requests     uint64                 `json:"requests"`
 	Rows         uint64                 `json:"rows"`
@@ -72,6 +78,7 @@ type Lane struct {
 	MaxLate      float64                `json:"max_late_seconds"`
 	Dropped      uint64                 `json:"dropped"`
 	PeakInFlight int                    `json:"peak_in_flight"`
+	MaxWorkers   int                    `json:"max_workers,omitempty"`
 	P50          float64                `json:"p50_seconds"`
 	P90          float64                `json:"p90_seconds"`
 	P99          float64                `json:"p99_seconds"`
@@ -80,6 +87,23 @@ type Lane struct {
 	Stall        float64                `json:"stall_seconds"`
 	StallAt      float64                `json:"stall_at_seconds"` // after the run's start
 	Versions     map[string]uint64      `json:"versions"`
+	// The lane's requests by the run's phase in which they were due, by the version
+	// that answered and by the pod.
+	Phases    map[string]Share `json:"phases,omitempty"`
+	ByVersion map[string]Share `json:"by_version,omitempty"`
+	ByPod     map[string]Share `json:"by_pod,omitempty"`
+}
+
+// Share is a part of a lane's requests. Of pods the percentiles have two digits
+// that count, of all others three.
+type Share struct {
+	Requests uint64  `json:"requests"`
+	Lost     uint64  `json:"lost"`
+	P50      float64 `json:"p50_seconds"`
+	P90      float64 `json:"p90_seconds"`
+	P99      float64 `json:"p99_seconds"`
+	P999     float64 `json:"p999_seconds"`
+	Max      float64 `json:"max_seconds"`
 }
 
 // Pod is one pod: what it answered and what the cluster said of it.
@@ -135,13 +159,37 @@ func newLane(l *tally.Lane) Lane {
 	if l.OpenLoop {
 		stallAt, stall = l.Stall()
 	}
-	return Lane{
-		Name: l.Name, OpenLoop: l.OpenLoop, TargetRate: l.Target, Rate: l.Rate(), Seconds: l.Seconds(),
+	lane := Lane{
+		Name: l.Name, OpenLoop: l.OpenLoop, TargetRate: l.Target, Rate: l.Rate(), Began: l.Began, Ended: l.Ended, Seconds: l.Seconds(),
 		Requests: l.Requests, Rows: l.Rows, OK: l.OK, Lost: l.Lost, Masked: l.Masked,
-		Late: l.Late, MaxLate: l.MaxLate.Seconds(), Dropped: l.Dropped, PeakInFlight: l.PeakInFlight,
+		Late: l.Late, MaxLate: l.MaxLate.Seconds(), Dropped: l.Dropped, PeakInFlight: l.PeakInFlight, MaxWorkers: l.MaxWorkers,
 		P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: float64(l.Latency.Max()) / 1e6,
 		Stall: stall.Seconds(), StallAt: stallAt.Seconds(), Versions: l.Versions(),
+		Phases: shares(l.Stages), ByVersion: shares(l.Told), ByPod: map[string]Share{},
 	}
+	for name, p := range l.Pods {
+		lane.ByPod[name] = newShare(p.Requests, p.Lost, p.Latency)
+	}
+	return lane
+}
+
+func shares(from map[string]*tally.Share) map[string]Share {
+	out := map[string]Share{}
+	for name, s := range from {
+		out[name] = newShare(s.Requests, s.Lost, s.Latency)
+	}
+	return out
+}
+
+// newShare takes the percentiles of a histogram, nil where nothing was answered right.
+func newShare(requests, lost uint64, latency *hdrhistogram.Histogram) Share {
+	s := Share{Requests: requests, Lost: lost}
+	if latency == nil {
+		return s
+	}
+	at := func(q float64) float64 { return float64(latency.ValueAtQuantile(q)) / 1e6 }
+	s.P50, s.P90, s.P99, s.P999, s.Max = at(50), at(90), at(99), at(99.9), float64(latency.Max())/1e6
+	return s
 }
 
 func newPods(answered map[string]*tally.Pod, t *timeline.Timeline) []Pod {
@@ -201,11 +249,31 @@ func (r *Report) Write(dir string) error {
 	return writeJSON(filepath.Join(dir, File), r)
 }
 
-func writeJSON(path string, v any) (err error) {
+// JSON writes the report as report.json has it.
+func (r *Report) JSON(w io.Writer) error {
+	data, err := encode(r)
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	_, err = w.Write(data)
+	return err
+}
+
+func encode(v any) ([]byte, error) {
 	data, err := json.MarshalIndent(v, "", "  ")
+	return append(data, '\n'), err
+}
+
+func writeJSON(path string, v any) error {
+	data, err := encode(v)
 	if err != nil {
 		return fmt.Errorf("report %s: %w", path, err)
 	}
+	return WriteFile(path, data)
+}
+
+// WriteFile writes a file that appears whole or not at all.
+func WriteFile(path string, data []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
@@ -215,7 +283,7 @@ func writeJSON(path string, v any) (err error) {
 			err = fmt.Errorf("report %s: %w", path, errors.Join(err, os.Remove(f.Name())))
 		}
 	}()
-	if _, err := f.Write(append(data, '\n')); err != nil {
+	if _, err := f.Write(data); err != nil {
 		return errors.Join(err, f.Close())
 	}
 	if err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close()); err != nil {

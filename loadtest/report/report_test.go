@@ -191,8 +191,8 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 	tests := []struct{ name, report, timeline, want string }{
 		{"nothing there", "", "", "report.json"},
 		{"not JSON", "{", "", "report.json"},
-		{"another form", `{"schema_version": 1}`, "", "its form is version 1, want 2"},
-		{"a broken timeline", `{"schema_version": 2}`, "[]", "timeline.json"},
+		{"another form", `{"schema_version": 1}`, "", "its form is version 1, want 3"},
+		{"a broken timeline", `{"schema_version": 3}`, "[]", "timeline.json"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -219,33 +219,5 @@ func TestWriteNamesTheFolder(t *testing.T) {
 	r := report.New(run.DefaultLoad(), &run.Result{Input: in}, verdict.Judge(in))
 	if err := r.Write("no/such/folder"); err == nil || !strings.Contains(err.Error(), "no/such/folder") {
 		t.Errorf("error %v", err)
-	}
-}
-
-func TestConsole(t *testing.T) {
-	t.Parallel()
-	for name, terminal := range map[string]bool{"plain": false, "live": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var out bytes.Buffer
-			clock := start
-			progress := run.Progress{Requests: 500, Lost: 2, State: &timeline.State{
-				Deployment: timeline.Deployment{Spec: 3}, HPA: &timeline.HPA{Min: 2, Max: 6, Metric: "cpu 80%"},
-				NewestPods: timeline.PodCount{All: 3, Ready: 2}, OtherPods: timeline.PodCount{All: 1, Ready: 1},
-			}}
-			c := report.NewConsole(&out, terminal, func() time.Time { return clock })
-			c.Phase("preflight")
-			c.Wait("connection refused")
-			c.Wait("connection refused")
-			c.Phase("steady")
-			for range 7 {
-				clock = clock.Add(time.Second)
-				progress.Requests += 100
-				c.Progress(progress)
-			}
-			c.CommandLine("updating")
-			c.End()
-			golden(t, name+".console", out.Bytes())
-		})
 	}
 }

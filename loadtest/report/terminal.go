@@ -32,10 +32,13 @@ func trim(s float64) string {
 // Summary writes the run's tables and the reasons of its verdict for a person.
 func (r *Report) Summary(w io.Writer) error {
 	var b strings.Builder
+	r.warnings(&b)
 	r.lanes(&b)
+	r.phases(&b)
 	r.pods(&b)
 	r.upgrade(&b)
 	r.facts(&b)
+	r.sampler(&b)
 	r.losses(&b)
 	r.explanations(&b)
 	r.command(&b)
@@ -281,11 +284,11 @@ func (r *Report) reasons(b *strings.Builder) {
 	if len(r.Verdict.Reasons) == 0 {
 		b.WriteString("  every objective was met\n")
 	}
-	fmt.Fprintf(b, "  %s\n\n", r.evidence())
+	fmt.Fprintf(b, "  %s\n\n", r.Evidence())
 }
 
-// evidence says how sure the counts make it.
-func (r *Report) evidence() string {
+// Evidence says how sure the counts make it.
+func (r *Report) Evidence() string {
 	v := r.Verdict
 	shown := "no open-loop lane would have shown an outage"
 	if v.OutageSeen > 0 {

@@ -36,6 +36,7 @@ type cluster struct {
 	client  *clientfake.Clientset
 	url     string
 	trigger string
+	to      string       // the version of the new pods
 	drop    atomic.Int64 // requests to lose from now on
 
 	mu   sync.Mutex
@@ -50,7 +51,7 @@ type pod struct {
 
 func newCluster(t *testing.T, set *cases.Set) *cluster {
 	t.Helper()
-	c := &cluster{t: t, client: clientfake.NewClientset(), trigger: filepath.Join(t.TempDir(), "go")}
+	c := &cluster{t: t, to: "2", client: clientfake.NewClientset(), trigger: filepath.Join(t.TempDir(), "go")}
 	ctx := t.Context()
 	_, err := c.client.AppsV1().Deployments(namespace).Create(ctx, c.deployment(1, 2, 2, 2), metav1.CreateOptions{})
 	must(t, err)
@@ -174,7 +175,7 @@ func (c *cluster) rollOut(scale bool) {
 	c.setDeployment(2, 2, 0, 2)
 	c.replicaSet("b", "2")
 	for i := range int32(2) {
-		c.addPod(set, "b", "2")
+		c.addPod(set, "b", c.to)
 		c.setDeployment(2, 2, i+1, 3)
 		time.Sleep(100 * time.Millisecond)
 		c.removePods("a", 1)

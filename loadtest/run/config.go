@@ -4,9 +4,12 @@
 package run
 
 import (
+	"crypto/tls"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os/exec"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -20,20 +23,24 @@ import (
 
 // The lanes' names.
 const (
-	LaneNew    = "new"
-	LaneReused = "reused"
-	LaneHot    = "hot"
-	LaneStep   = verdict.StepLane
+	LaneNew        = "new"
+	LaneReused     = "reused"
+	LaneHot        = "hot"
+	LaneSlowNew    = verdict.SlowNew
+	LaneSlowReused = verdict.SlowReused
+	LaneStep       = verdict.StepLane
 )
 
 // LaneNames returns the names of all lanes.
-func LaneNames() []string { return []string{LaneNew, LaneReused, LaneHot, LaneStep} }
+func LaneNames() []string {
+	return []string{LaneNew, LaneReused, LaneHot, LaneSlowNew, LaneSlowReused, LaneStep}
+}
 
 // Config is what a run is told. Its JSON goes into the report as the settings.
 type Config struct {
 	URL        string                `json:"url"`
 	Out        string                `json:"out"`
-	Cases      *cases.Set            `json:"-"`
+	Service    cases.Service         `json:"-"`
 	Objectives objectives.Objectives `json:"-"`
 	// Cluster is what is watched, through Client and in Namespace; without one
 	// (nil) only a steady load can be sent.
@@ -41,8 +48,25 @@ type Config struct {
 	Client    kubernetes.Interface `json:"-"`
 	Namespace string               `json:"-"`
 
+	// Protocol carries the requests; a service over gRPC decides it by itself.
+	Protocol attack.Protocol `json:"protocol,omitempty"`
+	GRPC     bool            `json:"grpc,omitempty"`
+	TLS      *tls.Config     `json:"-"`
+	Insecure bool            `json:"insecure,omitempty"` // the service's certificate is not checked
+	// Header is sent with each request, SlowHeader with the slow ones besides. Their
+	// values may be secrets: only the names are told, in Headers.
+	Header        http.Header `json:"-"`
+	SlowHeader    http.Header `json:"-"`
+	Headers       []string    `json:"headers,omitempty"`
+	PodHeader     string      `json:"pod_header,omitempty"`
+	VersionHeader string      `json:"version_header,omitempty"`
+	Warnings      []string    `json:"-"` // of the settings; the run's come besides
+
 	NewRate        float64             `json:"new_rate"`
 	ReusedRate     float64             `json:"reused_rate"`
+	SlowNewRate    float64             `json:"slow_new_rate,omitempty"`
+	SlowReusedRate float64             `json:"slow_reused_rate,omitempty"`
+	SlowRows       int                 `json:"slow_rows,omitempty"`
 	HotConnections int                 `json:"hot_connections"`
 	HotHold        objectives.Duration `json:"hot_hold"`
 	StepRate       float64             `json:"step_rate,omitempty"`
@@ -69,7 +93,7 @@ type Config struct {
 // DefaultLoad returns the defaults of a steady load.
 func DefaultLoad() Config {
 	return Config{
-		NewRate: 200, ReusedRate: 200, HotConnections: 64, HotHold: seconds(0.1),
+		NewRate: 200, ReusedRate: 200, SlowNewRate: 5, SlowReusedRate: 5, SlowRows: 500, HotConnections: 64, HotHold: seconds(0.1),
 		Timeout: seconds(10), MaxWorkers: 4000,
 		PreflightTimeout: seconds(30), Duration: seconds(30),
 	}
@@ -98,16 +122,21 @@ func (c *Config) Check() error {
 	if err != nil {
 		return fmt.Errorf("--url: %w", err)
 	}
-	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("--url %q: want http://HOST:PORT or https://HOST:PORT, without a query", c.URL)
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("--url %q: want http://HOST:PORT or https://HOST:PORT, without a user or a query", u.Redacted())
 	}
 	if c.HotConnections < 0 || (c.StepRate > 0 && c.StepRows < 1) || c.StepRate < 0 || c.NewRate <= 0 || c.ReusedRate <= 0 {
 		return fmt.Errorf("rates of lanes new (%v) and reused (%v) and --step-rows (%d) must be above 0, --step-rate (%v) and --hot-connections (%d) not below 0",
 			c.NewRate, c.ReusedRate, c.StepRows, c.StepRate, c.HotConnections)
 	}
+	if c.SlowNewRate < 0 || c.SlowReusedRate < 0 || (c.SlowNewRate+c.SlowReusedRate > 0 && c.SlowRows < 1) {
+		return fmt.Errorf("rates of lanes %s (%v) and %s (%v) must not be below 0, --slow-rows (%d) above it",
+			LaneSlowNew, c.SlowNewRate, LaneSlowReused, c.SlowReusedRate, c.SlowRows)
+	}
+	known := c.Service.Versions()
 	for _, v := range []string{c.FromVersion, c.ToVersion} {
-		if _, ok := c.Cases.Expected[v]; v != "" && !ok {
-			return fmt.Errorf("version %q has no goldens: the cases file has %v", v, c.Cases.Versions())
+		if v != "" && known != nil && !slices.Contains(known, v) {
+			return fmt.Errorf("version %q has no goldens: the cases file has %v", v, known)
 		}
 	}
 	lanes := c.lanes()
@@ -128,10 +157,12 @@ func (c *Config) CheckUpgrade() error {
 	case len(c.Command) == 0:
 		return fmt.Errorf("no command: write it after --, for example -- kubectl set image deployment/NAME CONTAINER=IMAGE")
 	case c.Cluster == nil:
-		return fmt.Errorf("--deployment: an upgrade is proven by watching one")
-	case c.FromVersion == "" || c.ToVersion == "":
+		return fmt.Errorf("--deployment or --statefulset: an upgrade is proven by watching one")
+	case !c.Service.TellsVersion() && c.FromVersion+c.ToVersion != "":
+		return fmt.Errorf("--from-version and --to-version: answers tell no version: want --version-header or --version-path, or neither of them")
+	case c.Service.TellsVersion() && (c.FromVersion == "" || c.ToVersion == ""):
 		return fmt.Errorf("--from-version and --to-version: both are wanted")
-	case c.FromVersion == c.ToVersion:
+	case c.FromVersion == c.ToVersion && c.FromVersion != "":
 		return fmt.Errorf("--from-version and --to-version are both %q: nothing would change", c.FromVersion)
 	}
 	if c.StepRate > 0 && (c.StepLanes < 1 || c.StepRaise <= 0) {
@@ -148,11 +179,20 @@ func (c *Config) CheckUpgrade() error {
 // 200 rows each they walk through all rows several times.
 const stepBatches = 16
 
+// slowBatches is how many different bodies a slow lane rotates through.
+const slowBatches = 16
+
+// base returns what all lanes have in common.
+func (c *Config) base() attack.Config {
+	return attack.Config{
+		URL: c.URL, Timeout: c.Timeout.D(), Workers: c.MaxWorkers, BatchRows: 1, Batches: c.Service.Size(),
+		Protocol: c.Protocol, TLS: c.TLS, Header: c.Header, PodHeader: c.PodHeader, VersionHeader: c.VersionHeader,
+	}
+}
+
 // lanes returns the lanes that run throughout.
 func (c *Config) lanes() []attack.Config {
-	base := attack.Config{
-		URL: c.URL, Timeout: c.Timeout.D(), Workers: c.MaxWorkers, BatchRows: 1, Batches: len(c.Cases.Rows),
-	}
+	base := c.base()
 	fresh, reused, hot := base, base, base
 	fresh.Name, fresh.Rate = LaneNew, c.NewRate
 	reused.Name, reused.Rate, reused.KeepAlive = LaneReused, c.ReusedRate, true
@@ -161,6 +201,34 @@ func (c *Config) lanes() []attack.Config {
 	out := []attack.Config{fresh, reused}
 	if c.HotConnections > 0 {
 		out = append(out, hot)
+	}
+	slow := base
+	slow.BatchRows, slow.Header = c.SlowRows, joined(c.Header, c.SlowHeader)
+	if slow.BatchRows > 1 {
+		slow.Batches = slowBatches
+	}
+	if c.SlowNewRate > 0 {
+		slow.Name, slow.Rate = LaneSlowNew, c.SlowNewRate
+		out = append(out, slow)
+	}
+	if c.SlowReusedRate > 0 {
+		slow.Name, slow.Rate, slow.KeepAlive = LaneSlowReused, c.SlowReusedRate, true
+		out = append(out, slow)
+	}
+	return out
+}
+
+// joined returns a header with what over has instead or besides.
+func joined(header, over http.Header) http.Header {
+	if len(over) == 0 {
+		return header
+	}
+	out := header.Clone()
+	if out == nil {
+		out = http.Header{}
+	}
+	for name, values := range over {
+		out[name] = values
 	}
 	return out
 }
@@ -171,8 +239,7 @@ func (c *Config) stepLane(n int) attack.Config {
 	if n > 1 {
 		name = fmt.Sprintf("%s-%d", LaneStep, n)
 	}
-	return attack.Config{
-		Name: name, URL: c.URL, Timeout: c.Timeout.D(), Workers: c.MaxWorkers,
-		Rate: c.StepRate, BatchRows: c.StepRows, Batches: stepBatches,
-	}
+	step := c.base()
+	step.Name, step.Rate, step.BatchRows, step.Batches = name, c.StepRate, c.StepRows, stepBatches
+	return step
 }

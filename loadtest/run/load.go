@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"rollproof/loadtest/tally"
 )
 
 // Load sends a steady load for Duration. An error that is ErrCouldNotRun means
@@ -27,11 +30,12 @@ func Load(ctx context.Context, cfg Config, console Console) (*Result, error) {
 	// Nothing is being rolled out: only what answered before may answer.
 	s.run.From = version
 	s.versions.Allow(version)
+	s.stages.enter(tally.StageLoad, time.Now()) // before the first request is due
 	if _, err := s.begin(ctx); err != nil {
 		s.finish(false)
 		return nil, fmt.Errorf("%w: %w", ErrCouldNotRun, err)
 	}
-	s.phase("load")
+	s.phase(tally.StageLoad)
 	whole := sleep(ctx, cfg.Duration.D())
 	return s.finish(!whole), nil
 }

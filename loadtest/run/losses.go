@@ -13,6 +13,17 @@ import (
 // lossFile is the file under RawDir that keeps a lane's losses.
 func lossFile(lane string) string { return lane + ".losses.jsonl" }
 
+// LossPath returns the file in which the run in dir keeps a lane's losses.
+func LossPath(dir, lane string) string { return filepath.Join(dir, RawDir, lossFile(lane)) }
+
+// LossesOf reads the losses and the masked retries of one lane. An error names
+// the file and ends it.
+func LossesOf(dir, lane string) iter.Seq2[tally.Loss, error] {
+	return func(yield func(tally.Loss, error) bool) {
+		lossesOf(LossPath(dir, lane), yield)
+	}
+}
+
 // Losses reads the losses and the masked retries that a run kept in dir, lane
 // after lane. An error names the file and ends it.
 func Losses(dir string) iter.Seq2[tally.Loss, error] {

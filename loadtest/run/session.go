@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,10 +32,36 @@ type Console interface {
 	Progress(status Progress) // called often; shows what it likes
 }
 
+// Warner is a Console that is told of warnings at the run's start; the report has
+// them in any case.
+type Warner interface{ Warn(why string) }
+
 // Progress is the state of a run under way.
 type Progress struct {
+	Lanes []LaneProgress
+	State *timeline.State // nil without a cluster
+}
+
+// LaneProgress is the state of one lane.
+type LaneProgress struct {
+	Name string
+	Count
+}
+
+// Count is how many requests there were.
+type Count struct {
 	Requests, Lost, Masked uint64
-	State                  *timeline.State // nil without a cluster
+}
+
+// All returns the lanes' counts together.
+func (p Progress) All() Count {
+	var all Count
+	for _, l := range p.Lanes {
+		all.Requests += l.Requests
+		all.Lost += l.Lost
+		all.Masked += l.Masked
+	}
+	return all
 }
 
 // Result is all that a run saw.
@@ -49,7 +76,10 @@ type session struct {
 	console  Console
 	observer *observe.Observer // nil without a cluster
 	versions *attack.Versions
-	heart    heart
+	heart    *heart
+	meter    meter
+	stages   stages
+	control  *control // nil before the load
 	run      verdict.Run
 
 	endLanes   context.CancelFunc
@@ -66,11 +96,20 @@ func newSession(ctx context.Context, cfg Config, console Console) (*session, err
 	if err := os.MkdirAll(filepath.Join(cfg.Out, RawDir), 0o755); err != nil {
 		return nil, fmt.Errorf("--out: %w", err)
 	}
-	s := &session{cfg: cfg, console: console, versions: attack.NewVersions()}
+	if by := forwarded(cfg.URL); by != "" {
+		cfg.Warnings = append(slices.Clone(cfg.Warnings), fmt.Sprintf(
+			"%s is forwarded to one pod (%s): what the Service does with the others is not seen, and the forward ends with its pod; use a NodePort, a LoadBalancer or an Ingress", cfg.URL, by))
+	}
+	if c, ok := console.(Warner); ok {
+		for _, w := range cfg.Warnings {
+			c.Warn(w)
+		}
+	}
+	s := &session{cfg: cfg, console: console, versions: attack.NewVersions(), heart: newHeart()}
 	if cfg.Cluster != nil {
 		var err error
 		// A context of its own: an interrupted run still looks until its lanes end.
-		s.observer, err = observe.Start(context.WithoutCancel(ctx), cfg.Client, cfg.Namespace, cfg.Cluster.Deployment)
+		s.observer, err = cfg.Cluster.Start(context.WithoutCancel(ctx), cfg.Client, cfg.Namespace)
 		if err != nil {
 			return nil, err
 		}
@@ -87,6 +126,12 @@ func (s *session) begin(ctx context.Context) (context.Context, error) {
 	s.run.Start = time.Now()
 	s.background.Go(func() { s.heart.beat(lanes) })
 	s.background.Go(func() { s.progress(lanes) })
+	s.background.Go(func() { s.meter.watch(lanes) })
+	var err error
+	if s.control, err = startControl(lanes, s.cfg.Out, s.cfg.Timeout.D(), s.run.Start, s.stages.at); err != nil {
+		return nil, err
+	}
+	s.background.Go(func() { s.keep(s.control.run(lanes)) })
 	for _, cfg := range s.cfg.lanes() {
 		if err := s.startLane(lanes, cfg); err != nil {
 			return nil, err
@@ -105,8 +150,8 @@ func (s *session) startLane(ctx context.Context, cfg attack.Config) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("lane %s: %w", cfg.Name, err), file.Close())
 	}
-	cfg.Losses = losses
-	lane, err := attack.NewLane(cfg, s.cfg.Cases, s.versions, s.run.Start, file)
+	cfg.Losses, cfg.Stage = losses, s.stages.at
+	lane, err := attack.NewLane(cfg, s.cfg.Service, s.versions, s.run.Start, file)
 	if err != nil {
 		return errors.Join(err, file.Close(), losses.Close())
 	}
@@ -118,13 +163,19 @@ func (s *session) startLane(ctx context.Context, cfg attack.Config) error {
 		if closeErr := errors.Join(file.Close(), losses.Close()); closeErr != nil {
 			err = errors.Join(err, fmt.Errorf("lane %s: raw results: %w", cfg.Name, closeErr))
 		}
-		if err != nil {
-			s.mu.Lock()
-			s.errs = append(s.errs, err.Error())
-			s.mu.Unlock()
-		}
+		s.keep(err)
 	})
 	return nil
+}
+
+// keep remembers an error of keeping results, if it is one.
+func (s *session) keep(err error) {
+	if err == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.errs = append(s.errs, err.Error())
 }
 
 // started returns the lanes so far.
@@ -153,8 +204,19 @@ func (s *session) finish(interrupted bool) *Result {
 		r.Input.Timeline = s.observer.Timeline()
 	}
 	s.run.Lags = s.heart.seen()
+	s.run.Sampler = s.meter.sampler()
+	s.run.Sampler.LagP99, s.run.Sampler.LagMax = s.heart.late()
+	if s.control != nil {
+		s.run.Control = s.control.seen()
+	}
+	s.run.Warnings = slices.Clone(s.cfg.Warnings)
+	if w := onePod(r.Input.Lanes, r.Input.Timeline, s.run.Start, s.run.End); w != "" {
+		s.run.Warnings = append(s.run.Warnings, w)
+	}
 	s.run.Errors = append([]string{}, s.errs...)
-	r.Input.Run = s.run
+	s.run.Stages = s.stages.list()
+	r.Input.Run = aligned(s.run.Start, s.run)
+	r.Input.Timeline = aligned(s.run.Start, r.Input.Timeline)
 	return r
 }
 
@@ -172,6 +234,12 @@ func (s *session) close() {
 	if s.observer != nil {
 		s.observer.Stop()
 	}
+}
+
+// enter begins a phase in which requests are due.
+func (s *session) enter(name string) {
+	s.stages.enter(name, time.Now())
+	s.phase(name)
 }
 
 // phase tells the console and the timeline of a new phase.
@@ -195,9 +263,7 @@ func (s *session) progress(ctx context.Context) {
 		var p Progress
 		for _, l := range s.started() {
 			requests, lost, masked := l.Counts()
-			p.Requests += requests
-			p.Lost += lost
-			p.Masked += masked
+			p.Lanes = append(p.Lanes, LaneProgress{l.Name(), Count{requests, lost, masked}})
 		}
 		if s.observer != nil {
 			state := s.observer.State()
@@ -245,9 +311,13 @@ func (s *session) until(ctx context.Context, timeout time.Duration, cond func(ti
 	}
 }
 
-// answered tells whether every one of the pods has given a right answer.
+// answered tells whether every one of the pods has given a right answer. Where
+// answers do not name their pods nobody can tell, and nobody is waited for.
 func (s *session) answered(pods []string) bool {
 	lanes := s.started()
+	if !slices.ContainsFunc(lanes, (*attack.Lane).NamesPods) {
+		return true
+	}
 	for _, pod := range pods {
 		found := false
 		for _, l := range lanes {
@@ -258,4 +328,9 @@ func (s *session) answered(pods []string) bool {
 		}
 	}
 	return true
+}
+
+// answeredAs tells whether a right answer of the version has come.
+func (s *session) answeredAs(version string) bool {
+	return slices.ContainsFunc(s.started(), func(l *attack.Lane) bool { return l.Tally().Versions()[version] > 0 })
 }

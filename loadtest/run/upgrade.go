@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"rollproof/loadtest/tally"
 	"rollproof/loadtest/timeline"
 	"rollproof/loadtest/verdict"
 )
@@ -27,7 +28,7 @@ func Upgrade(ctx, hard context.Context, cfg Config, console Console) (*Result, e
 	u := &upgrade{session: s}
 	s.run.Upgrade, s.run.From, s.run.To = true, cfg.FromVersion, cfg.ToVersion
 	if cfg.Objectives.Scaling && s.observer.State().HPA == nil {
-		return nil, fmt.Errorf("%w: no HorizontalPodAutoscaler scales deployment %s, and the objectives want scaling seen", ErrCouldNotRun, cfg.Cluster.Deployment)
+		return nil, fmt.Errorf("%w: no HorizontalPodAutoscaler scales %s, and the objectives want scaling seen", ErrCouldNotRun, cfg.Cluster)
 	}
 	_, err = s.preflight(ctx, u.deployed)
 	switch {
@@ -38,12 +39,13 @@ func Upgrade(ctx, hard context.Context, cfg Config, console Console) (*Result, e
 	}
 	s.versions.Allow(cfg.FromVersion)
 	s.run.OldTemplate = s.observer.State().Newest
+	s.stages.enter(tally.StageSteady, time.Now()) // before the first request is due
 	lanes, err := s.begin(ctx)
 	if err != nil {
 		s.finish(false)
 		return nil, fmt.Errorf("%w: %w", ErrCouldNotRun, err)
 	}
-	s.phase("steady")
+	s.phase(tally.StageSteady)
 	if !sleep(ctx, cfg.Steady.D()) {
 		return s.finish(true), nil
 	}
@@ -78,14 +80,14 @@ func (u *upgrade) deployed() error {
 	d := s.Deployment
 	switch {
 	case !d.Complete():
-		return fmt.Errorf("deployment %s is not complete: generation %d (observed %d), %d replicas of %d, %d updated, %d available",
-			u.cfg.Cluster.Deployment, d.Generation, d.Observed, d.Replicas, d.Spec, d.Updated, d.Available)
+		return fmt.Errorf("%s is not complete: generation %d (observed %d), %d replicas of %d, %d updated, %d available",
+			u.cfg.Cluster, d.Generation, d.Observed, d.Replicas, d.Spec, d.Updated, d.Available)
 	case !s.AtMinimum() && s.HPA != nil:
-		return fmt.Errorf("deployment %s has %d pods, want the autoscaler's minimum of %d",
-			u.cfg.Cluster.Deployment, s.NewestPods.All+s.OtherPods.All, s.HPA.Min)
+		return fmt.Errorf("%s has %d pods, want the autoscaler's minimum of %d",
+			u.cfg.Cluster, s.NewestPods.All+s.OtherPods.All, s.HPA.Min)
 	case !s.AtMinimum():
-		return fmt.Errorf("deployment %s has %d pods, want %d",
-			u.cfg.Cluster.Deployment, s.NewestPods.All+s.OtherPods.All, d.Spec)
+		return fmt.Errorf("%s has %d pods, want %d",
+			u.cfg.Cluster, s.NewestPods.All+s.OtherPods.All, d.Spec)
 	}
 	return nil
 }
@@ -93,7 +95,7 @@ func (u *upgrade) deployed() error {
 // start starts the command and, with it, the step, whose lane ends when lanes
 // does or with endStep.
 func (u *upgrade) start(ctx, hard, lanes context.Context) error {
-	u.phase("rollout")
+	u.enter(tally.StageRollout)
 	// Before the command: its first new pod must not be taken for a wrong one.
 	u.versions.Allow(u.cfg.FromVersion, u.cfg.ToVersion)
 	u.run.CommandStart = time.Now()
@@ -118,11 +120,7 @@ func (u *upgrade) start(ctx, hard, lanes context.Context) error {
 
 // step starts the n-th step lane, from 1.
 func (u *upgrade) step(ctx context.Context, n int) {
-	if err := u.startLane(ctx, u.cfg.stepLane(n)); err != nil {
-		u.mu.Lock()
-		u.errs = append(u.errs, err.Error())
-		u.mu.Unlock()
-	}
+	u.keep(u.startLane(ctx, u.cfg.stepLane(n)))
 }
 
 // raise starts further step lanes until the autoscaler has acted or there are StepLanes
@@ -157,7 +155,7 @@ func (u *upgrade) follow(ctx context.Context) {
 		}
 		return
 	}
-	u.phase("scaling")
+	u.enter(tally.StageScaling)
 	var raising sync.WaitGroup
 	if u.cfg.StepRate > 0 {
 		raising.Go(func() { u.raise(u.stepCtx) })
@@ -169,7 +167,7 @@ func (u *upgrade) follow(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	u.phase("settle")
+	u.enter(tally.StageSettle)
 	if u.until(ctx, u.cfg.SettleTimeout.D(), func(s timeline.State) bool { return s.AtMinimum() }) {
 		u.run.Settled = time.Now()
 	}
@@ -194,8 +192,13 @@ func (u *upgrade) rolledOut(ctx context.Context) bool {
 	if !changed || !u.until(ctx, u.cfg.RolloutTimeout.D(), func(s timeline.State) bool { return s.RolledOut(old) }) {
 		return false
 	}
-	// From here on an answer of the old version is a loss.
-	u.versions.Allow(u.cfg.ToVersion)
+	// From here on an answer of the old version is a loss. Where the new one does not
+	// answer at all, the version did not change: that is for the verdict to say, and
+	// the old one's right answers are no losses.
+	u.until(ctx, newVersionWithin, func(timeline.State) bool { return u.answeredAs(u.cfg.ToVersion) })
+	if u.answeredAs(u.cfg.ToVersion) {
+		u.versions.Allow(u.cfg.ToVersion)
+	}
 	s := u.observer.State()
 	u.run.NewTemplate = s.Newest
 	for _, p := range s.Pods {
@@ -206,6 +209,10 @@ func (u *upgrade) rolledOut(ctx context.Context) bool {
 	u.observer.Note("rollout", "complete: the last old pod is gone")
 	return true
 }
+
+// newVersionWithin is how long after a rollout the new version may take to its first
+// answer.
+const newVersionWithin = 2 * time.Second
 
 // scaled waits until the autoscaler has raised the replicas, all that it asked
 // for are ready, and every pod that became ready has answered; bounded by the
@@ -236,7 +243,7 @@ func (u *upgrade) endStep() {
 
 // tail keeps the load on for a while after everything has happened.
 func (u *upgrade) tail(ctx context.Context) {
-	u.phase("tail")
+	u.enter(tally.StageTail)
 	sleep(ctx, u.cfg.Tail.D())
 }
 

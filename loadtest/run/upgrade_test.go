@@ -60,7 +60,7 @@ func seconds(s float64) objectives.Duration { return objectives.Duration(s * flo
 func quick(t *testing.T, c *cluster, command ...string) run.Config {
 	t.Helper()
 	cfg := run.DefaultUpgrade()
-	cfg.URL, cfg.Out, cfg.Cases = c.url, t.TempDir(), set
+	cfg.URL, cfg.Out, cfg.Service = c.url, t.TempDir(), set
 	cfg.Objectives = objectives.Default()
 	cfg.Objectives.Scaling = true
 	cfg.Objectives.Evidence = objectives.Evidence{Requests: 20, Achieved: 0.1, Late: 1, SamplerLag: seconds(5), WatchGap: seconds(5)}
@@ -69,6 +69,7 @@ func quick(t *testing.T, c *cluster, command ...string) run.Config {
 	cfg.Client, cfg.Namespace = c.client, namespace
 	cfg.NewRate, cfg.ReusedRate, cfg.HotConnections, cfg.HotHold = 40, 40, 2, seconds(0.04)
 	cfg.StepRate, cfg.StepRows = 20, 7
+	cfg.SlowNewRate, cfg.SlowReusedRate, cfg.SlowRows = 10, 10, 20
 	cfg.PreflightTimeout, cfg.Steady, cfg.Tail = seconds(3), seconds(0.3), seconds(0.2)
 	cfg.StepTimeout, cfg.RolloutTimeout, cfg.ChangeTimeout, cfg.SettleTimeout = seconds(4), seconds(10), seconds(0.5), seconds(10)
 	cfg.CommandGrace = seconds(5)
@@ -113,7 +114,7 @@ func TestUpgradePasses(t *testing.T) {
 			t.Errorf("lane %s: versions %v", l.Name, v)
 		}
 	}
-	if len(r.Input.Lanes) != 4 || len(seen.lines) != 1 || seen.lines[0] != "upgrading" {
+	if len(r.Input.Lanes) != 6 || len(seen.lines) != 1 || seen.lines[0] != "upgrading" {
 		t.Errorf("%d lanes, command's lines %v", len(r.Input.Lanes), seen.lines)
 	}
 	if log, err := os.ReadFile(filepath.Join(cfg.Out, run.CommandLog)); err != nil || string(log) != "upgrading\n" {
@@ -183,6 +184,22 @@ func TestTheOldVersionAnswersAfterItsEnd(t *testing.T) {
 				t.Errorf("lane %s lost %v", l.Name, l.Lost)
 			}
 		}
+	}
+}
+
+// A rollout after which the old version answers throughout is no upgrade, and its
+// answers are no losses: it shows nothing.
+func TestARolloutThatChangesNoVersion(t *testing.T) {
+	c := newCluster(t, set)
+	c.to = "1"
+	go c.rollOut(false)
+	cfg := quick(t, c, "touch", c.trigger)
+	cfg.Objectives.Scaling, cfg.Tail = false, seconds(1)
+	r, err := run.Upgrade(t.Context(), t.Context(), cfg, &console{})
+	v := judge(t, r, err)
+	wants(t, v, verdict.Inconclusive, "version 2 never answered: the version did not change")
+	if v.Lost != 0 {
+		t.Errorf("%d requests count as lost", v.Lost)
 	}
 }
 
@@ -297,7 +314,7 @@ func TestInterruption(t *testing.T) {
 				if _, err := os.Stat(mark); err != nil {
 					t.Errorf("the command got no SIGINT: %v", err)
 				}
-				if len(r.Input.Lanes) != 4 {
+				if len(r.Input.Lanes) != 6 {
 					t.Errorf("%d lanes", len(r.Input.Lanes))
 				}
 			}
@@ -348,7 +365,7 @@ func TestLoad(t *testing.T) {
 	cfg.Cluster, cfg.FromVersion, cfg.ToVersion, cfg.Duration = nil, "", "", seconds(1)
 	r, err := run.Load(t.Context(), cfg, &console{})
 	wants(t, judge(t, r, err), verdict.Pass, "")
-	if len(r.Input.Lanes) != 3 || r.Input.Run.From != "1" || r.Input.Timeline != nil {
+	if len(r.Input.Lanes) != 5 || r.Input.Run.From != "1" || r.Input.Timeline != nil {
 		t.Errorf("%d lanes, version %q", len(r.Input.Lanes), r.Input.Run.From)
 	}
 	for _, l := range r.Input.Lanes {

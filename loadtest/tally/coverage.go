@@ -1,7 +1,9 @@
 package tally
 
 import (
+	"cmp"
 	"math/bits"
+	"slices"
 	"time"
 )
 
@@ -79,6 +81,50 @@ func (c *Coverage) LongestGap(from, to time.Duration) (start, length time.Durati
 		at = max(next, at) + Resolution
 	}
 	return start, length
+}
+
+// Gaps returns the times of least or more without a mark between from and to,
+// both ends included, in order.
+func (c *Coverage) Gaps(from, to, least time.Duration) []Interval {
+	var out []Interval
+	for at := from; at < to; {
+		next, ok := c.Next(at)
+		if !ok || next > to {
+			next = to
+		}
+		if next-at >= least {
+			out = append(out, Interval{at, next})
+		}
+		at = max(next, at) + Resolution
+	}
+	return out
+}
+
+// Within tells whether the set has a mark, and every mark lies in one of the
+// intervals.
+func (c *Coverage) Within(intervals []Interval) bool {
+	at, found := c.Next(0)
+	for ok := found; ok; at, ok = c.Next(at + Resolution) {
+		if !slices.ContainsFunc(intervals, func(i Interval) bool { return at >= i.From && at <= i.To }) {
+			return false
+		}
+	}
+	return found
+}
+
+// Join returns intervals in order, those that touch as one.
+func Join(intervals []Interval) []Interval {
+	sorted := slices.Clone(intervals)
+	slices.SortFunc(sorted, func(a, b Interval) int { return cmp.Compare(a.From, b.From) })
+	var out []Interval
+	for _, i := range sorted {
+		if n := len(out); n > 0 && i.From <= out[n-1].To {
+			out[n-1].To = max(out[n-1].To, i.To)
+		} else {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // Interval is a stretch of time, measured from the run's start.

@@ -16,13 +16,6 @@ const MaxLosses = 1000
 // LateAfter is how long after it was due a send counts as late.
 const LateAfter = 100 * time.Millisecond
 
-// Histogram bounds, in microseconds: 1 us to 2 min with 3 significant digits.
-const (
-	histogramMin    = 1
-	histogramMax    = 120_000_000
-	histogramDigits = 3
-)
-
 // Lane counts the samples of one lane. Make it with NewLane. It is not safe for
 // concurrent use.
 type Lane struct {
@@ -46,6 +39,8 @@ type Lane struct {
 	MaxWorkers   int // 0: no bound that matters
 
 	Pods    map[string]*Pod
+	Stages  map[string]*Share // by the run's phase in which they were due
+	Told    map[string]*Share // by the version that the answer claims
 	Losses  []Loss
 	Latency *hdrhistogram.Histogram // microseconds, from the intended time, of right answers
 
@@ -62,6 +57,9 @@ type Pod struct {
 	First    time.Time         // end of its first right answer
 	Last     time.Time         // end of its last right answer
 	LastNew  time.Time         // when it was last asked on a new connection, and answered right
+	// Latency is in microseconds, from the intended time, of right answers; nil
+	// where there was none.
+	Latency *hdrhistogram.Histogram
 }
 
 // NewLane returns an empty tally whose coverages start at origin.
@@ -70,6 +68,8 @@ func NewLane(name string, origin time.Time, openLoop bool, target float64) *Lane
 		Name: name, Origin: origin, OpenLoop: openLoop, Target: target,
 		Lost:    map[Class]uint64{},
 		Pods:    map[string]*Pod{},
+		Stages:  map[string]*Share{},
+		Told:    map[string]*Share{},
 		Latency: hdrhistogram.New(histogramMin, histogramMax, histogramDigits),
 	}
 }
@@ -83,6 +83,7 @@ func (l *Lane) Add(s Sample) {
 		l.MaxLate = max(l.MaxLate, late)
 	}
 	start := s.Intended.Sub(l.Origin)
+	us := s.microseconds()
 	if s.Class == OK {
 		l.OK++
 		if s.Attempts > 1 {
@@ -90,11 +91,7 @@ func (l *Lane) Add(s Sample) {
 		}
 		l.Good.Mark(start)
 		l.Answered.Mark(s.End().Sub(l.Origin))
-		// Clamped to the bounds, so that recording cannot fail.
-		us := min(max(s.Latency.Microseconds(), histogramMin), histogramMax)
-		if err := l.Latency.RecordValue(us); err != nil {
-			panic("tally: a clamped latency does not fit its histogram: " + err.Error())
-		}
+		record(l.Latency, us)
 	} else {
 		l.Lost[s.Class]++
 		l.Bad.Mark(start)
@@ -103,12 +100,18 @@ func (l *Lane) Add(s Sample) {
 			l.Losses = earliest(l.Losses)
 		}
 	}
+	if s.Stage != "" {
+		shareOf(l.Stages, s.Stage).add(&s, us)
+	}
+	if s.Version != "" {
+		shareOf(l.Told, s.Version).add(&s, us)
+	}
 	if s.Pod != "" {
-		l.addPod(s)
+		l.addPod(&s, us)
 	}
 }
 
-func (l *Lane) addPod(s Sample) {
+func (l *Lane) addPod(s *Sample, us int64) {
 	p := l.Pods[s.Pod]
 	if p == nil {
 		p = &Pod{Versions: map[string]uint64{}}
@@ -125,6 +128,10 @@ func (l *Lane) addPod(s Sample) {
 		p.LastNew = later(p.LastNew, s.Sent)
 	}
 	p.Versions[s.Version]++
+	if p.Latency == nil {
+		p.Latency = hdrhistogram.New(histogramMin, histogramMax, podDigits)
+	}
+	record(p.Latency, us)
 }
 
 func (p *Pod) merge(o *Pod) {
@@ -136,6 +143,12 @@ func (p *Pod) merge(o *Pod) {
 	p.First = earlier(p.First, o.First)
 	p.Last = later(p.Last, o.Last)
 	p.LastNew = later(p.LastNew, o.LastNew)
+	if o.Latency != nil {
+		if p.Latency == nil {
+			p.Latency = hdrhistogram.New(histogramMin, histogramMax, podDigits)
+		}
+		p.Latency.Merge(o.Latency)
+	}
 }
 
 // LostTotal returns how many requests were lost, of every class. Requests that
@@ -170,6 +183,12 @@ func (l *Lane) Merge(o *Lane) {
 		}
 		l.Pods[name].merge(p)
 	}
+	for name, s := range o.Stages {
+		shareOf(l.Stages, name).merge(s)
+	}
+	for version, s := range o.Told {
+		shareOf(l.Told, version).merge(s)
+	}
 	l.Losses = earliest(append(slices.Clone(l.Losses), o.Losses...))
 	l.Latency.Merge(o.Latency)
 	l.Answered.Merge(&o.Answered)
@@ -187,9 +206,9 @@ func (l *Lane) Clone() *Lane {
 // Versions returns how many right answers each version gave.
 func (l *Lane) Versions() map[string]uint64 {
 	out := map[string]uint64{}
-	for _, p := range l.Pods {
-		for v, n := range p.Versions {
-			out[v] += n
+	for v, s := range l.Told {
+		if right := s.Requests - s.Lost; right > 0 {
+			out[v] = right
 		}
 	}
 	return out
@@ -241,15 +260,18 @@ func SecondsDown(lanes []*Lane) float64 {
 	return Union(all).Seconds()
 }
 
-// Pods merges the pods of all lanes.
+// Pods merges the pods of all lanes. Latency is left out: a lane's hold and its
+// rows are in it.
 func Pods(lanes []*Lane) map[string]*Pod {
 	out := map[string]*Pod{}
 	for _, l := range lanes {
-		for name, p := range l.Pods {
+		for name, pod := range l.Pods {
+			p := *pod
+			p.Latency = nil
 			if out[name] == nil {
 				out[name] = &Pod{Versions: map[string]uint64{}}
 			}
-			out[name].merge(p)
+			out[name].merge(&p)
 		}
 	}
 	return out

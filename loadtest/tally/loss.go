@@ -32,6 +32,7 @@ type Loss struct {
 	Written     uint64  `json:"bytes_written,omitempty"`
 	LastPod     string  `json:"last_pod,omitempty"`
 	Phase       Phase   `json:"phase,omitempty"`
+	Stage       string  `json:"stage,omitempty"`
 }
 
 // End returns when it was lost, or answered.

@@ -3,6 +3,8 @@
 // that the order of the samples does not matter and that merging the tallies
 // of any split of the samples gives the tally of the whole. It knows nothing
 // of HTTP, of Kubernetes or of what is good enough.
+//
+// A run's phases are called stages here: a Phase is how far a request came.
 package tally
 
 import "time"
@@ -15,14 +17,16 @@ type Class string
 const (
 	OK Class = "ok"
 
-	Refused Class = "refused" // no connection: refused or unreachable
-	Reset   Class = "reset"   // connection reset or broken pipe
-	EOF     Class = "eof"     // connection closed before an answer's end
-	Timeout Class = "timeout" // no full answer in the time allowed
-	DNS     Class = "dns"     // the host's name did not resolve
-	Other   Class = "other"   // any other transport error
+	Refused     Class = "refused"      // no connection: refused or unreachable
+	ResetUnsent Class = "reset_unsent" // connection reset before a byte of the request was written
+	Reset       Class = "reset"        // connection reset or broken pipe, or an HTTP/2 stream reset, after that
+	EOF         Class = "eof"          // connection closed before an answer's end
+	Timeout     Class = "timeout"      // no full answer in the time allowed
+	TLS         Class = "tls"          // no TLS: a certificate, a protocol or an alert
+	DNS         Class = "dns"          // the host's name did not resolve
+	Other       Class = "other"        // any other transport error
 
-	WrongStatus  Class = "wrong_status"  // a status other than 200
+	WrongStatus  Class = "wrong_status"  // a status other than 200; over gRPC other than OK
 	WrongVersion Class = "wrong_version" // a version that may not answer now, or two that differ
 	WrongAnswer  Class = "wrong_answer"  // a shape, label or probability that is not the golden one
 	ShortBody    Class = "short_body"    // an answer that ends before its end
@@ -30,8 +34,11 @@ const (
 
 // Classes lists every class of loss in the order in which reports show them.
 func Classes() []Class {
-	return []Class{Refused, Reset, EOF, Timeout, DNS, Other, WrongStatus, WrongVersion, WrongAnswer, ShortBody}
+	return []Class{Refused, ResetUnsent, Reset, EOF, Timeout, TLS, DNS, Other, WrongStatus, WrongVersion, WrongAnswer, ShortBody}
 }
+
+// IsReset tells whether a connection was reset, before or after a byte was written.
+func (c Class) IsReset() bool { return c == Reset || c == ResetUnsent }
 
 // Phase says how far a request came on the connection that it was lost on.
 type Phase string
@@ -62,6 +69,7 @@ type Sample struct {
 	Reused   bool   // the connection had carried a request before
 	Attempts int    // connections that the transport used: more than one is a retry that it hid
 	Rows     int
+	Stage    string // the run's phase in which it was due; empty where a run has none
 
 	// The connection: the last one of a loss, and the first one of a right answer
 	// that took more than one, since it is the first that went wrong.
@@ -87,6 +95,6 @@ func (s Sample) Loss() Loss {
 		Pod: s.Pod, Version: s.Version, Remote: s.Remote, Reused: s.Reused, Attempts: s.Attempts,
 		LatencySeconds: s.Latency.Seconds(),
 		Conn:           s.Conn, Local: s.Local, IdleSeconds: s.Idle.Seconds(), Written: s.Written,
-		LastPod: s.LastPod, Phase: s.Phase,
+		LastPod: s.LastPod, Phase: s.Phase, Stage: s.Stage,
 	}
 }

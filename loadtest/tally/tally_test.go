@@ -2,7 +2,9 @@ package tally_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand"
+	"slices"
 	"testing"
 	"time"
 
@@ -122,6 +124,9 @@ func TestMaskedLateAndVersions(t *testing.T) {
 	if diff := cmp.Diff(map[string]uint64{"1": 1, "2": 1}, l.Versions()); diff != "" {
 		t.Error(diff)
 	}
+	if s := l.Told["3"]; s.Requests != 1 || s.Lost != 1 || l.Told["1"].Masked != 1 || l.Told["2"].Latency.Max() < 999_000 {
+		t.Errorf("version 3: %+v", s)
+	}
 	if p := l.Pods["a"]; p.Requests != 3 || p.Lost != 1 || !p.Last.Equal(lateOne.End()) {
 		t.Errorf("pod: %+v", p)
 	}
@@ -132,10 +137,25 @@ func figures(l *tally.Lane) string {
 	start, length := l.Stall()
 	pods := ""
 	for _, name := range tally.PodNames(l.Pods) {
-		pods += fmt.Sprintf("%s %+v; ", name, *l.Pods[name])
+		p := *l.Pods[name]
+		if h := p.Latency; h != nil {
+			pods += fmt.Sprint(h.ValueAtQuantile(99), h.Max(), h.TotalCount())
+		}
+		p.Latency = nil
+		pods += fmt.Sprintf("%s %+v; ", name, p)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Stages)) {
+		pods += share(name, l.Stages[name])
+	}
+	for _, version := range slices.Sorted(maps.Keys(l.Told)) {
+		pods += share(version, l.Told[version])
 	}
 	return fmt.Sprint(l.Requests, l.OK, l.Lost, l.Masked, l.Late, l.MaxLate, l.Rows, start, length, l.Outages(), l.EarliestLosses(), pods,
 		l.Latency.ValueAtQuantile(50), l.Latency.Max(), l.Latency.TotalCount())
+}
+
+func share(name string, s *tally.Share) string {
+	return fmt.Sprintln(name, s.Requests, s.Lost, s.Masked, s.Latency.ValueAtQuantile(99), s.Latency.Max(), s.Latency.TotalCount())
 }
 
 func drawSamples(t *rapid.T) []tally.Sample {
@@ -149,6 +169,7 @@ func drawSamples(t *rapid.T) []tally.Sample {
 		s.Sent = s.Intended.Add(time.Duration(rapid.IntRange(0, 300).Draw(t, "late")) * time.Millisecond)
 		s.Attempts = rapid.IntRange(0, 3).Draw(t, "attempts")
 		s.Pod = rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "pod")
+		s.Stage = rapid.SampledFrom([]string{"", "steady", "rollout"}).Draw(t, "stage")
 		s.Version = rapid.SampledFrom([]string{"1", "2"}).Draw(t, "version")
 		return s
 	}), 0, 60).Draw(t, "samples")
@@ -179,6 +200,35 @@ func TestOrderAndSplitDoNotMatter(t *testing.T) {
 			t.Fatal(diff)
 		}
 	})
+}
+
+// Latency is kept for each stage, version and pod as for the whole lane.
+func TestLatencyByStageVersionAndPod(t *testing.T) {
+	t.Parallel()
+	var samples []tally.Sample
+	for i := range 200 {
+		s := sample(time.Duration(i)*time.Millisecond, 2*time.Millisecond, tally.OK)
+		s.Stage, s.Version, s.Pod = "steady", "1", "a"
+		if i >= 100 {
+			s.Stage, s.Version, s.Pod, s.Latency = "rollout", "2", "b", 40*time.Millisecond
+		}
+		samples = append(samples, s)
+	}
+	l := lane(samples...)
+	for name, want := range map[string]int64{"steady": 2000, "rollout": 40000} {
+		if got := l.Stages[name].Latency.ValueAtQuantile(99.9); got < want || got > want+want/100 || l.Stages[name].Requests != 100 {
+			t.Errorf("stage %s: p99.9 %d us of %d requests, want %d", name, got, l.Stages[name].Requests, want)
+		}
+	}
+	if a, b := l.Told["1"].Latency.Max(), l.Told["2"].Latency.Min(); a > 2010 || b < 39000 {
+		t.Errorf("versions: at most %d us and at least %d us", a, b)
+	}
+	if a, b := l.Pods["a"].Latency.Max(), l.Pods["b"].Latency.Min(); a > 2100 || b < 39000 {
+		t.Errorf("pods: at most %d us and at least %d us", a, b)
+	}
+	if tally.Pods([]*tally.Lane{l, l})["a"].Requests != 200 || l.Pods["a"].Requests != 100 {
+		t.Error("merging pods over lanes changed a lane's")
+	}
 }
 
 func TestLossesKeptAreTheEarliest(t *testing.T) {

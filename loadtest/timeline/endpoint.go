@@ -33,6 +33,12 @@ func (t *Timeline) Routed(pod string) []Span {
 	return t.endpointSpans(pod, func(e Endpoint) bool { return e.Ready })
 }
 
+// Serving returns when the pod's endpoint served and was not ready in any slice:
+// it terminates, and answers on what it has.
+func (t *Timeline) Serving(pod string) []Span {
+	return t.endpointSpans(pod, func(e Endpoint) bool { return e.Serving && !e.Ready })
+}
+
 // endpointSpans returns when is held for the pod's endpoint in any slice.
 func (t *Timeline) endpointSpans(pod string, is func(Endpoint) bool) []Span {
 	held := map[string]bool{} // by slice

@@ -2,10 +2,14 @@ package verdict
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"rollproof/loadtest/objectives"
 	"rollproof/loadtest/tally"
 )
 
@@ -15,16 +19,17 @@ const podGrace = 3 * time.Second
 
 type judgement struct {
 	Input
+	rule    Rule // the one that is being asked
 	failed  []Reason
 	lacking []Reason
 }
 
 func (j *judgement) fail(format string, args ...any) {
-	j.failed = append(j.failed, Reason{Fail, fmt.Sprintf(format, args...)})
+	j.failed = append(j.failed, Reason{Fail, j.rule, fmt.Sprintf(format, args...)})
 }
 
 func (j *judgement) lack(format string, args ...any) {
-	j.lacking = append(j.lacking, Reason{Inconclusive, fmt.Sprintf(format, args...)})
+	j.lacking = append(j.lacking, Reason{Inconclusive, j.rule, fmt.Sprintf(format, args...)})
 }
 
 func (j *judgement) losses() {
@@ -37,7 +42,11 @@ func (j *judgement) losses() {
 			classes[c] += n
 		}
 	}
-	if lost > j.Objectives.Lost {
+	switch {
+	case lost > j.Objectives.Lost && j.ownLosses():
+		j.lack("%d %s lost, each while the control lane, which stays within the harness, lost requests or stood still too: the fault may be the harness's own",
+			lost, plural(lost, "request was", "requests were"))
+	case lost > j.Objectives.Lost:
 		var parts []string
 		for _, c := range tally.Classes() {
 			if n := classes[c]; n > 0 {
@@ -73,40 +82,150 @@ func (j *judgement) stalls() {
 	}
 }
 
-// lagWithin returns for how long the harness itself stood still between two times.
+// lagWithin returns for how long the harness itself stood still between two
+// times, by its heart or by its control lane.
 func (j *judgement) lagWithin(from, to time.Time) time.Duration {
+	var own []tally.Interval
+	lags := j.Run.Lags
+	if j.Run.Control != nil {
+		lags = slices.Concat(lags, j.Run.Control.Outages)
+	}
+	for _, lag := range lags {
+		a, b := max(lag.From.Sub(from), 0), min(lag.From.Add(lag.Length.D()).Sub(from), to.Sub(from))
+		if b > a {
+			own = append(own, tally.Interval{From: a, To: b})
+		}
+	}
 	var total time.Duration
-	for _, lag := range j.Run.Lags {
-		a, b := lag.From, lag.From.Add(lag.Length.D())
-		if a.Before(from) {
-			a = from
-		}
-		if b.After(to) {
-			b = to
-		}
-		if b.After(a) {
-			total += b.Sub(a)
-		}
+	for _, i := range tally.Join(own) {
+		total += i.To - i.From
 	}
 	return total
 }
 
-func (j *judgement) percentiles() {
-	names := make([]string, 0, len(j.Objectives.P99))
-	for name := range j.Objectives.P99 {
-		names = append(names, name)
+// ownSlack is how long before the control lane's outage a request may have been
+// due that was lost in it.
+const ownSlack = 100 * time.Millisecond
+
+// ownLosses tells whether every loss was due while the control lane lost requests
+// too, or had no answer for longer than the harness may stand still.
+func (j *judgement) ownLosses() bool {
+	if j.Run.Control == nil {
+		return false
 	}
-	sort.Strings(names)
-	for _, name := range names {
-		limit := j.Objectives.P99[name].D()
+	found := false
+	for _, l := range j.Lanes {
+		if l.LostTotal() == 0 {
+			continue
+		}
+		var own []tally.Interval
+		for _, o := range j.Run.Control.Own(j.Objectives.Evidence.SamplerLag.D()) {
+			from := o.From.Sub(l.Origin)
+			own = append(own, tally.Interval{From: from - ownSlack, To: from + o.Length.D()})
+		}
+		if !l.Bad.Within(own) {
+			return false
+		}
+		found = true
+	}
+	return found
+}
+
+// The share of the machine's files, ports and processors from which on the
+// harness has too little of them to tell its own faults from a service's.
+const (
+	usedUp = 0.9
+	busy   = 0.95
+)
+
+// sampler judges what the harness saw of itself.
+func (j *judgement) sampler() {
+	s := j.Run.Sampler
+	if s.FileLimit > 0 && float64(s.Files) >= usedUp*float64(s.FileLimit) {
+		j.lack("the harness had %d files open of the %d that it may: raise the limit (ulimit -n)", s.Files, s.FileLimit)
+	}
+	if s.PortLimit > 0 && float64(s.Ports) >= usedUp*float64(s.PortLimit) {
+		j.lack("%d of the machine's %d local ports were taken: lower the rate of lanes with new connections, or widen net.ipv4.ip_local_port_range", s.Ports, s.PortLimit)
+	}
+	if s.CPULimit > 0 && s.CPU >= busy*s.CPULimit {
+		j.lack("the harness used %.2f of %.0f processors over the whole run: it had too few to send in time", s.CPU, s.CPULimit)
+	}
+	c := j.Run.Control
+	if c == nil {
+		return
+	}
+	if c.Lost > 0 {
+		j.lack("the control lane, which stays within the harness, lost %d of %d requests", c.Lost, c.Requests)
+	}
+	if c.Requests == 0 {
+		j.lack("the control lane sent nothing")
+	}
+	var worst time.Duration
+	for _, o := range c.Outages {
+		worst = max(worst, o.Length.D())
+	}
+	if worst > j.Objectives.Evidence.SamplerLag.D() {
+		j.lack("the control lane, which stays within the harness, had no answer for %s; more than %s hides an outage",
+			secs(worst), secs(j.Objectives.Evidence.SamplerLag.D()))
+	}
+}
+
+func (j *judgement) percentiles() {
+	own, further := time.Duration(0), time.Duration(0)
+	if c := j.Run.Control; c != nil {
+		own, further = c.P99.D(), c.P999.D()
+	}
+	j.quantile(quantile{"99th", 99, own}, j.Objectives.P99)
+	j.quantile(quantile{"99.9th", 99.9, further}, j.Objectives.P999)
+}
+
+// quantile is one percentile.
+type quantile struct {
+	name string
+	q    float64
+	own  time.Duration // the control lane's
+}
+
+// quantile holds one percentile of each lane to its bounds, over the whole run
+// and in each phase.
+func (j *judgement) quantile(q quantile, bounds objectives.Bounds) {
+	for _, lane := range slices.Sorted(maps.Keys(bounds)) {
+		bound := bounds[lane]
 		for _, l := range j.Lanes {
-			if l.Name != name || l.OK == 0 {
+			if l.Name != lane {
 				continue
 			}
-			if got := time.Duration(l.Latency.ValueAtQuantile(99)) * time.Microsecond; got > limit {
-				j.fail("lane %s: the 99th percentile of latency is %s; the objective allows %s", name, secs(got), secs(limit))
+			j.bound(fmt.Sprintf("lane %s", lane), q, l.Latency, l.LostTotal(), bound.All.D())
+			for _, phase := range slices.Sorted(maps.Keys(bound.Phases)) {
+				if s := l.Stages[phase]; s != nil {
+					j.bound(fmt.Sprintf("lane %s in phase %s", lane, phase), q, s.Latency, s.Lost, bound.Phases[phase].D())
+				}
 			}
 		}
+	}
+}
+
+// bound holds one percentile to its limit. A loss counts as slower than any
+// answer: so that one more never makes a percentile better.
+func (j *judgement) bound(where string, q quantile, latency *hdrhistogram.Histogram, lost uint64, limit time.Duration) {
+	right := float64(latency.TotalCount())
+	if limit <= 0 || right+float64(lost) == 0 {
+		return
+	}
+	rank := q.q * (right + float64(lost)) / 100
+	if rank > right {
+		j.fail("%s: so many requests were lost (%d of %.0f) that the %s percentile of latency has no value; the objective allows %s",
+			where, lost, right+float64(lost), q.name, secs(limit))
+		return
+	}
+	got := time.Duration(latency.ValueAtQuantile(min(100*rank/right, 100))) * time.Microsecond
+	switch {
+	case got <= limit:
+	case q.own > limit:
+		j.lack("%s: the %s percentile of latency is %s; the objective allows %s, but the control lane's, which stays within the harness, is %s",
+			where, q.name, secs(got), secs(limit), secs(q.own))
+	default:
+		j.fail("%s: the %s percentile of latency is %s; the objective allows %s", where, q.name, secs(got), secs(limit))
 	}
 }
 
@@ -148,7 +267,7 @@ func (j *judgement) laneEvidence(l *tally.Lane) {
 		j.lack("lane %s got %.1f right answers a second, less than %.0f %% of the %.0f that it was to send; %d requests were due and not sent",
 			l.Name, rate, 100*need.Achieved, l.Target, l.Dropped)
 	}
-	if !IsStep(l.Name) && rate < need.Achieved*need.Rate {
+	if !IsStep(l.Name) && !IsSlow(l.Name) && rate < need.Achieved*need.Rate {
 		j.lack("lane %s got %.1f right answers a second; the objective wants %.0f", l.Name, rate, need.Rate)
 	}
 	if l.MaxWorkers > 0 && l.PeakInFlight >= l.MaxWorkers {

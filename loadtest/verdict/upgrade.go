@@ -3,6 +3,7 @@ package verdict
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"rollproof/loadtest/tally"
 	"rollproof/loadtest/timeline"
@@ -17,6 +18,19 @@ const StepLane = "step"
 func IsStep(lane string) bool {
 	return lane == StepLane || strings.HasPrefix(lane, StepLane+"-")
 }
+
+// slowPrefix begins the names of the lanes whose requests the server makes long.
+const slowPrefix = "slow-"
+
+// The slow lanes' names.
+const (
+	SlowNew    = slowPrefix + "new"
+	SlowReused = slowPrefix + "reused"
+)
+
+// IsSlow tells whether a lane of that name is one of slow requests, which has a
+// rate of its own.
+func IsSlow(lane string) bool { return strings.HasPrefix(lane, slowPrefix) }
 
 func (j *judgement) command() {
 	switch {
@@ -39,10 +53,11 @@ func (j *judgement) rollout() {
 			versions[v] += n
 		}
 	}
-	if versions[j.Run.From] == 0 {
+	// A service whose answers tell no version has neither.
+	if j.Run.From != "" && versions[j.Run.From] == 0 {
 		j.lack("version %s never answered", j.Run.From)
 	}
-	if versions[j.Run.To] == 0 {
+	if j.Run.To != "" && versions[j.Run.To] == 0 {
 		j.lack("version %s never answered: the version did not change", j.Run.To)
 	}
 	if j.Timeline == nil || j.Run.CommandError != "" {
@@ -52,7 +67,7 @@ func (j *judgement) rollout() {
 	case j.Run.NewTemplate == "" || j.Run.NewTemplate == j.Run.OldTemplate:
 		j.lack("the command changed no pod template: nothing was rolled out")
 	case j.Run.RolledOut.IsZero() && !j.Run.Interrupted:
-		j.fail("the rollout was not complete %s after the command's start: %s", secs(j.Run.End.Sub(j.Run.CommandStart)), j.left())
+		j.incomplete(j.Run.End.Sub(j.Run.CommandStart))
 	}
 	if !j.Run.RolledOut.IsZero() {
 		if !j.oldServed() {
@@ -63,6 +78,44 @@ func (j *judgement) rollout() {
 			j.fail("the rollout took %s; the objective allows %s", secs(took), secs(limit))
 		}
 	}
+}
+
+// incomplete judges a rollout that was not complete when the load ended. Where only
+// old pods were still ending, nothing is known to be wrong: their end was not seen.
+func (j *judgement) incomplete(after time.Duration) {
+	if limit := j.Objectives.Rollout.D(); limit > 0 && after > limit {
+		j.fail("the rollout was not complete after %s; the objective allows %s", secs(after), secs(limit))
+		return
+	}
+	if j.onlyEnding() {
+		j.lack("the load ended before the old pods did, %s after the command's start: %s", secs(after), j.left())
+		return
+	}
+	j.fail("the rollout was not complete %s after the command's start: %s", secs(after), j.left())
+}
+
+// onlyEnding tells whether all that the rollout still waited for was the end of old
+// pods that had been told to end.
+func (j *judgement) onlyEnding() bool {
+	ready, ending := int32(0), 0
+	for _, p := range j.Timeline.Pods {
+		switch {
+		case !p.Gone.IsZero():
+		case p.Template == j.Run.NewTemplate && p.Terminating.IsZero():
+			if p.ReadyNow {
+				ready++
+			}
+		case p.Terminating.IsZero():
+			return false
+		default:
+			ending++
+		}
+	}
+	want := int32(1)
+	if n := len(j.Timeline.Scales); n > 0 {
+		want = max(want, j.Timeline.Scales[n-1].Spec)
+	}
+	return ending > 0 && ready >= want
 }
 
 // left says which old pods are still there.
@@ -79,9 +132,13 @@ func (j *judgement) left() string {
 	return "still there: " + strings.Join(names, ", ")
 }
 
-// oldServed tells whether an old pod answered after the command's start.
+// oldServed tells whether an old pod answered after the command's start. Where
+// answers do not name their pods, it is one that came before any new pod was ready.
 func (j *judgement) oldServed() bool {
 	pods := tally.Pods(j.Lanes)
+	if len(pods) == 0 {
+		return j.answeredBetween(j.Run.CommandStart, j.firstNew())
+	}
 	for _, p := range j.Timeline.Pods {
 		if p.Template != j.Run.OldTemplate {
 			continue
@@ -91,6 +148,26 @@ func (j *judgement) oldServed() bool {
 		}
 	}
 	return false
+}
+
+// firstNew returns when the first pod of the new template was ready, or when the
+// rollout ended if none was seen to be.
+func (j *judgement) firstNew() time.Time {
+	first := j.Run.RolledOut
+	for _, p := range j.Timeline.Pods {
+		if p.Template == j.Run.NewTemplate && !p.Ready.IsZero() && p.Ready.Before(first) {
+			first = p.Ready
+		}
+	}
+	return first
+}
+
+// answeredBetween tells whether a right answer came between two times.
+func (j *judgement) answeredBetween(from, to time.Time) bool {
+	return slices.ContainsFunc(j.Lanes, func(l *tally.Lane) bool {
+		at, ok := l.Answered.Next(from.Sub(l.Origin))
+		return ok && at < to.Sub(l.Origin)
+	})
 }
 
 func (j *judgement) scaling() {
@@ -122,6 +199,9 @@ func (j *judgement) silentPods() {
 	answered := tally.Pods(j.Lanes)
 	if !slices.ContainsFunc(j.Lanes, func(l *tally.Lane) bool { return l.OK > 0 }) {
 		return // nobody answered: that is said elsewhere
+	}
+	if len(answered) == 0 {
+		return // answers do not name their pods
 	}
 	for _, p := range j.Timeline.Pods {
 		ready := p.ReadyFor(j.Run.Start, j.Run.End)

@@ -32,7 +32,7 @@ func steady(lane string) []tally.Sample {
 			Latency: 5 * time.Millisecond, Class: tally.OK, Attempts: 1, Rows: 1, Pod: "old-1", Version: "1",
 		}
 		if i >= 150 {
-			s.Pod, s.Version = "new-1", "2"
+			s.Pod, s.Version, s.Stage = "new-1", "2", "rollout"
 		}
 		out = append(out, s)
 	}
@@ -72,6 +72,17 @@ func good() verdict.Input {
 			CommandStart: at(20), CommandEnd: at(35), StepStart: at(20), StepEnd: at(45),
 			RolledOut: at(36), Settled: at(55), End: at(60), OldTemplate: "a", NewTemplate: "b",
 		},
+	}
+}
+
+// nameless takes from all answers who gave them.
+func nameless(in *verdict.Input) {
+	for i, name := range []string{"new", "reused"} {
+		samples := steady(name)
+		for k := range samples {
+			samples[k].Pod, samples[k].Version = "", ""
+		}
+		in.Lanes[i] = count(name, samples)
 	}
 }
 
@@ -121,8 +132,81 @@ func TestJudge(t *testing.T) {
 		}, verdict.Pass, ""},
 		{"the harness stood still", func(in *verdict.Input) { in.Run.Lags = lag(10, 0.7) }, verdict.Inconclusive, "stood still for 700ms"},
 		{"p99", func(in *verdict.Input) {
-			in.Objectives.P99 = map[string]objectives.Duration{"new": objectives.Duration(time.Millisecond)}
-		}, verdict.Fail, "99th percentile of latency is 5ms; the objective allows 1ms"},
+			in.Objectives.P99 = objectives.Bounds{"new": {All: objectives.Duration(time.Millisecond)}}
+		}, verdict.Fail, "lane new: the 99th percentile of latency is 5ms; the objective allows 1ms"},
+		{"as slow as the harness itself", func(in *verdict.Input) {
+			in.Objectives.P99 = objectives.Bounds{"new": {All: objectives.Duration(time.Millisecond)}}
+			in.Run.Control = &verdict.Control{Requests: 3000, P99: objectives.Duration(2 * time.Millisecond)}
+		}, verdict.Inconclusive, "but the control lane's, which stays within the harness, is 2ms"},
+		{"slower than the harness itself", func(in *verdict.Input) {
+			in.Objectives.P99 = objectives.Bounds{"new": {All: objectives.Duration(time.Millisecond)}}
+			in.Run.Control = &verdict.Control{Requests: 3000, P99: objectives.Duration(time.Millisecond)}
+		}, verdict.Fail, "lane new: the 99th percentile"},
+		{"allowed losses count as slow", func(in *verdict.Input) {
+			in.Objectives.P99 = objectives.Bounds{"new": {All: objectives.Duration(time.Second)}}
+			in.Objectives.Lost = 100
+			lose(in, 5, tally.EOF)
+		}, verdict.Fail, "lane new: so many requests were lost (5 of 305) that the 99th percentile"},
+		{"p99.9 of a phase", func(in *verdict.Input) {
+			in.Objectives.P999 = objectives.Bounds{"reused": {Phases: map[string]objectives.Duration{"rollout": objectives.Duration(4 * time.Millisecond)}}}
+		}, verdict.Fail, "lane reused in phase rollout: the 99.9th percentile of latency is 5ms; the objective allows 4ms"},
+		{"p99.9 of a phase that was fast enough, and of one without requests", func(in *verdict.Input) {
+			in.Objectives.P999 = objectives.Bounds{"new": {Phases: map[string]objectives.Duration{
+				"rollout": objectives.Duration(6 * time.Millisecond), "settle": 1,
+			}}}
+		}, verdict.Pass, ""},
+		{"losses while the control lane lost too", func(in *verdict.Input) {
+			lose(in, 2, tally.Refused) // due at 31
+			in.Run.Control = &verdict.Control{Requests: 3000, Lost: 5, Outages: lag(30.9, 0.4)}
+		}, verdict.Inconclusive, "2 requests were lost, each while the control lane"},
+		{"losses while the control lane had no answer", func(in *verdict.Input) {
+			lose(in, 2, tally.Timeout)
+			in.Run.Control = &verdict.Control{Requests: 3000, Outages: lag(30.5, 0.8)}
+		}, verdict.Inconclusive, "2 requests were lost, each while the control lane"},
+		{"losses at another time than the control lane's", func(in *verdict.Input) {
+			lose(in, 2, tally.Refused)
+			in.Run.Control = &verdict.Control{Requests: 3000, Lost: 5, Outages: lag(12, 0.4)}
+		}, verdict.Fail, "2 requests were lost (refused 2)"},
+		{"one loss more than the control lane's outage holds", func(in *verdict.Input) {
+			lose(in, 2, tally.Refused)
+			in.Lanes[1].Add(tally.Sample{Lane: "reused", Seq: 1e6, Intended: at(50), Sent: at(50), Class: tally.EOF, Attempts: 1})
+			in.Run.Control = &verdict.Control{Requests: 3000, Lost: 5, Outages: lag(30.9, 0.4)}
+		}, verdict.Fail, "3 requests were lost"},
+		{"losses while the control lane was a little slow", func(in *verdict.Input) {
+			lose(in, 2, tally.Refused)
+			in.Run.Control = &verdict.Control{Requests: 3000, Outages: lag(30.9, 0.3)}
+		}, verdict.Fail, "2 requests were lost"},
+		{"the control lane lost", func(in *verdict.Input) {
+			in.Run.Control = &verdict.Control{Requests: 3000, Lost: 1, Outages: lag(3, 0.02)}
+		}, verdict.Inconclusive, "the control lane, which stays within the harness, lost 1 of 3000 requests"},
+		{"the control lane stood still", func(in *verdict.Input) {
+			in.Run.Control = &verdict.Control{Requests: 3000, Outages: lag(3, 0.6)}
+		}, verdict.Inconclusive, "had no answer for 600ms"},
+		{"a control lane that sent nothing", func(in *verdict.Input) { in.Run.Control = &verdict.Control{} }, verdict.Inconclusive, "sent nothing"},
+		{"a stall that is the control lane's too", func(in *verdict.Input) {
+			in.Lanes[0] = count("new", without(40, 42))
+			in.Run.Control = &verdict.Control{Requests: 3000, Outages: lag(40.1, 1.8)}
+			in.Run.Lags = lag(40.3, 1)
+		}, verdict.Inconclusive, "of which the harness itself stood still for 1.8 s"},
+		{"files ran out", func(in *verdict.Input) { in.Run.Sampler = verdict.Sampler{Files: 1000, FileLimit: 1024} }, verdict.Inconclusive, "1000 files open of the 1024"},
+		{"ports ran out", func(in *verdict.Input) { in.Run.Sampler = verdict.Sampler{Ports: 28000, PortLimit: 28232} }, verdict.Inconclusive, "28000 of the machine's 28232 local ports"},
+		{"processors ran out", func(in *verdict.Input) { in.Run.Sampler = verdict.Sampler{CPU: 1.94, CPULimit: 2} }, verdict.Inconclusive, "1.94 of 2 processors"},
+		{"enough of all", func(in *verdict.Input) {
+			in.Run.Sampler = verdict.Sampler{Files: 300, FileLimit: 1024, Ports: 9000, PortLimit: 28232, CPU: 0.7, CPUPeak: 2, CPULimit: 2}
+			in.Run.Control = &verdict.Control{Requests: 3000}
+		}, verdict.Pass, ""},
+		{"a service that tells neither versions nor pods", func(in *verdict.Input) {
+			in.Run.From, in.Run.To = "", ""
+			nameless(in)
+		}, verdict.Pass, ""},
+		{"a service that tells neither, and answered nothing before the new pods", func(in *verdict.Input) {
+			in.Run.From, in.Run.To, in.Run.CommandStart = "", "", at(28.9)
+			nameless(in)
+			in.Timeline.Pods[1].Ready = at(28.95)
+		}, verdict.Inconclusive, "the load did not meet the change"},
+		{"a slow lane has a rate of its own", func(in *verdict.Input) {
+			in.Lanes[0].Name, in.Objectives.Evidence.Rate = verdict.SlowNew, 5.2
+		}, verdict.Pass, ""},
 		{"too slow a rate", func(in *verdict.Input) { in.Lanes[0].Target = 6 }, verdict.Inconclusive, "less than 95 % of the 6"},
 		{"a rate below the objective's", func(in *verdict.Input) { in.Objectives.Evidence.Rate = 100 }, verdict.Inconclusive, "the objective wants 100"},
 		{"the step lane has no rate to reach", func(in *verdict.Input) {
@@ -150,6 +234,19 @@ func TestJudge(t *testing.T) {
 		}, verdict.Inconclusive, "nothing was rolled out"},
 		{"the version did not change", func(in *verdict.Input) { in.Run.To = "3" }, verdict.Inconclusive, "version 3 never answered"},
 		{"the old version never answered", func(in *verdict.Input) { in.Run.From = "0" }, verdict.Inconclusive, "version 0 never answered"},
+		{"the load ended before the old pods did", func(in *verdict.Input) {
+			in.Run.RolledOut, in.Timeline.Pods[0].Gone = time.Time{}, time.Time{}
+			in.Timeline.Pods = append(in.Timeline.Pods, timeline.Pod{Name: "new-2", Template: "b", Ready: at(58), ReadyNow: true})
+		}, verdict.Inconclusive, "the load ended before the old pods did, 40.0 s after the command's start: still there: old-1"},
+		{"the same, beyond the objective", func(in *verdict.Input) {
+			in.Run.RolledOut, in.Timeline.Pods[0].Gone = time.Time{}, time.Time{}
+			in.Timeline.Pods = append(in.Timeline.Pods, timeline.Pod{Name: "new-2", Template: "b", Ready: at(58), ReadyNow: true})
+			in.Objectives.Rollout = objectives.Duration(30 * time.Second)
+		}, verdict.Fail, "the rollout was not complete after 40.0 s; the objective allows 30.0 s"},
+		{"an old pod that was never told to end", func(in *verdict.Input) {
+			in.Run.RolledOut, in.Timeline.Pods[0].Gone, in.Timeline.Pods[0].Terminating = time.Time{}, time.Time{}, time.Time{}
+			in.Timeline.Pods = append(in.Timeline.Pods, timeline.Pod{Name: "new-2", Template: "b", Ready: at(58), ReadyNow: true})
+		}, verdict.Fail, "still there: old-1"},
 		{"rollout not complete", func(in *verdict.Input) {
 			in.Run.RolledOut, in.Timeline.Pods[0].Gone = time.Time{}, time.Time{}
 		}, verdict.Fail, "still there: old-1"},
@@ -203,6 +300,20 @@ func perturb(t *rapid.T) (verdict.Input, []tally.Sample) {
 	in.Objectives.Lost = uint64(rapid.IntRange(0, 3).Draw(t, "allowed"))
 	in.Objectives.Evidence.Requests = uint64(rapid.IntRange(590, 605).Draw(t, "wanted"))
 	in.Run.Interrupted = rapid.Bool().Draw(t, "interrupted")
+	if rapid.Bool().Draw(t, "control") {
+		in.Run.Control = &verdict.Control{Requests: 3000, Lost: rapid.Uint64Range(0, 1).Draw(t, "control lost")}
+		for range rapid.IntRange(0, 2).Draw(t, "control outages") {
+			in.Run.Control.Outages = append(in.Run.Control.Outages, verdict.Lag{
+				From:   at(float64(rapid.IntRange(0, 59).Draw(t, "from"))),
+				Length: objectives.Duration(time.Duration(rapid.IntRange(1, 30_000).Draw(t, "length")) * time.Millisecond),
+			})
+		}
+	}
+	if rapid.Bool().Draw(t, "bounded") {
+		in.Objectives.P999 = objectives.Bounds{"new": {Phases: map[string]objectives.Duration{
+			"rollout": objectives.Duration(time.Duration(rapid.IntRange(4, 6).Draw(t, "bound")) * time.Millisecond),
+		}}}
+	}
 	in.Lanes[0].Target = rapid.SampledFrom([]float64{5, 5.3}).Draw(t, "target")
 	samples := steady("new")
 	for range rapid.IntRange(0, 4).Draw(t, "losses") {
