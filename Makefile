@@ -9,6 +9,11 @@ MAKEFLAGS += --no-print-directory
 DRAIN     ?= on
 STACK     ?= kind
 DURATION  ?= 60s
+# make proof: how many times in a row, and which case (all, if it is empty)
+PROOF_RUNS ?= 1
+PROOF     ?=
+# make soak: how many rollouts in a row
+ROLLOUTS  ?= 20
 # Flags passed on to the harness: make upgrade-test LOADTEST='--steady 60s'
 LOADTEST  ?=
 
@@ -30,6 +35,10 @@ upgrade-test: setup bin/loadtest ## everything from nothing to a verdict: cluste
 .PHONY: loadtest
 loadtest: bin/loadtest ## a steady load on what is deployed, and a report; deploys first if nothing is (DURATION=60s)
 	@STACK=$(STACK) scripts/loadtest.sh out/load-$(STAMP) --duration $(DURATION) $(LOADTEST)
+
+.PHONY: soak
+soak: setup bin/loadtest ## many upgrades in a row under load, 1,000,000 requests and more, of which none may be lost (about 20 min; ROLLOUTS=20)
+	@ROLLOUTS=$(ROLLOUTS) STACK=$(STACK) scripts/soak.sh out/soak-$(STAMP) $(LOADTEST)
 
 .PHONY: up
 up: setup ## deploy the stack (STACK=kind): cluster, metrics-server, prediction service
@@ -69,13 +78,18 @@ clients-test: ## drive the server's binary by clients that are not ours: grpcurl
 		ROLLPROOF_CLIENTS="$$clients" $(GOTEST) -count 1 -timeout 10m -skip 'TestPage' ./server/conformance
 
 .PHONY: browser-test
-browser-test: ## try the server's page in Chromium (pictures are under out/page)
+browser-test: ## try the server's page and the harness's reports in Chromium (pictures are under out/page)
 	@scripts/debian.sh chromium curl
-	@ROLLPROOF_BROWSER=/usr/bin ROLLPROOF_SCREENSHOTS="$$PWD/out/page" $(GOTEST) -count 1 -timeout 10m -run 'TestPage' ./server/conformance
+	@ROLLPROOF_BROWSER=/usr/bin ROLLPROOF_SCREENSHOTS="$$PWD/out/page" $(GOTEST) -count 1 -timeout 20m -run 'TestPage' ./server/conformance ./loadtest/report/html
 
 .PHONY: e2e
 e2e: setup bin/loadtest ## the tests that need the cluster
-	@$(ENV); export ROLLPROOF_LOADTEST="$$PWD/bin/loadtest"; $(GOTEST) -tags e2e -count 1 -timeout 40m -v ./e2e/...
+	@$(ENV); export ROLLPROOF_LOADTEST="$$PWD/bin/loadtest"; $(GOTEST) -tags e2e -count 1 -timeout 60m -v ./e2e/...
+
+.PHONY: proof
+proof: setup bin/loadtest ## the harness against wrong servers on a cluster of its own: it must see each (about 12 min; PROOF=CASE: one of them; PROOF_RUNS=3: in a row)
+	@$(ENV); export ROLLPROOF_LOADTEST="$$PWD/bin/loadtest" PROOF_RUNS=$(PROOF_RUNS); \
+		$(GOTEST) -tags e2e -count 1 -timeout $$((15 * $(PROOF_RUNS) + 10))m -v -run 'TestProof$(if $(PROOF),/^($(PROOF))(\#|$$$$))' ./e2e
 
 .PHONY: lint
 lint: ## gofmt, go vet and golangci-lint
@@ -106,6 +120,12 @@ numbers: ## measure what docs/numbers.md holds (COLD=1: also from an empty cache
 .PHONY: bench
 bench: ## measure the server beside what people use instead: a table, a plot (about 13 min; QUICK=1: 2 min, fewer measurements than count)
 	@scripts/bench.sh run --out out/bench-$(STAMP) $(if $(QUICK),--quick)
+
+.PHONY: rate
+rate: bin/loadtest ## measure what the harness's own work costs, beside plain Vegeta (PAIRS=5; MEMORY=10m: its memory, too)
+	@CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/server ./server
+	@CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/rate ./bench/rate
+	@bin/rate --pairs $(or $(PAIRS),5) $(if $(MEMORY),--memory $(MEMORY)) --out out/rate-$(STAMP)
 
 .PHONY: pgo
 pgo: ## make server/default.pgo anew, from a load: go build then optimizes for it

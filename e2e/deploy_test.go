@@ -175,7 +175,7 @@ func badImages(t *testing.T, s *stack) {
 // TestExisting deploys to a kind cluster that was made by hand, which a stack
 // that would make one of that name leaves alone.
 func TestExisting(t *testing.T) {
-	kubeconfig := handMadeCluster(t)
+	kubeconfig := handMadeCluster(t.Context(), t, byHand, 30997, 0)
 
 	t.Run("a cluster of that name that is not ours is left untouched", func(t *testing.T) {
 		before := nodes(t, byHand)

@@ -32,12 +32,12 @@ free_stale_locks() {
 	done
 }
 
-# deploy IMAGE brings the stack up with an image of the server.
+# deploy IMAGE [-c KEY=VALUE...] brings the stack up with an image of the server.
 deploy() {
 	local unsafe=false
 	if [ "${DRAIN:-on}" = off ]; then unsafe=true; fi
 	pulumi up --yes --skip-preview --stack "$STACK" --config-file "$settings" \
-		-c rollproof:image="$1" -c rollproof:unsafeDisableDrain=$unsafe
+		-c rollproof:image="$1" -c rollproof:unsafeDisableDrain=$unsafe "${@:2}"
 }
 
 # deployed says whether the stack has a service.

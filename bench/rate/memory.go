@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ticksPerSecond is the kernel's unit of processor time in /proc.
+const ticksPerSecond = 100
+
+// processor returns the processor time that a process has used; 0 if it is gone.
+func processor(pid int) time.Duration {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// After the name in brackets, which may hold spaces: state is the first word,
+	// utime and stime the 12th and the 13th.
+	_, rest, ok := strings.Cut(string(data), ") ")
+	words := strings.Fields(rest)
+	if !ok || len(words) < 13 {
+		return 0
+	}
+	var ticks int64
+	for _, word := range words[11:13] {
+		n, err := strconv.ParseInt(word, 10, 64)
+		if err != nil {
+			return 0
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / ticksPerSecond
+}
+
+// resident returns the memory of a process in bytes; 0 if it is gone.
+func resident(pid int) float64 {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0
+	}
+	words := strings.Fields(string(data))
+	if len(words) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseFloat(words[1], 64)
+	if err != nil {
+		return 0
+	}
+	return pages * float64(os.Getpagesize())
+}
+
+// warmUp is the share of the time that is left out of the slope: buffers and
+// histograms are made at first.
+const warmUp = 0.2
+
+// watch runs the harness for a long time at one rate and reports its memory.
+func (b *bench) watch(ctx context.Context, report func(string, ...any)) error {
+	b.tries++
+	dir := filepath.Join(b.out, fmt.Sprintf("try-%d", b.tries))
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	args := append([]string{"load", "--url", b.url, "--cases", b.cases, "--hot-connections", "0", "--out", dir,
+		"--duration", b.memory.String()}, rates(b.memoryRate)...)
+	cmd, err := b.onCore(ctx, b.loadtest, args...)
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	began := time.Now()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var at, bytes []float64
+	most := 0.0
+	for done := false; !done; {
+		select {
+		case err := <-ended:
+			if _, err := exit(err); err != nil {
+				return err
+			}
+			done = true
+		case now := <-tick.C:
+			// taskset becomes the program that it starts: the process is the harness's.
+			if r := resident(cmd.Process.Pid); r > 0 {
+				most = max(most, r)
+				if since := now.Sub(began); since > time.Duration(warmUp*float64(b.memory)) && since < b.memory {
+					at, bytes = append(at, since.Hours()), append(bytes, r)
+				}
+			}
+		}
+	}
+	if len(at) < 2 {
+		return fmt.Errorf("memory: %s is too short to see a slope", b.memory)
+	}
+	mean, slope := line(at, bytes)
+	const mebibyte = 1 << 20
+	report("memory at %.0f requests/s over %s: mean %.1f MiB, at most %.1f MiB, slope %+.2f MiB an hour (first fifth left out)",
+		b.memoryRate, b.memory, mean/mebibyte, most/mebibyte, slope/mebibyte)
+	return os.RemoveAll(dir)
+}
+
+// line returns the mean of y and its slope over x, by least squares.
+func line(x, y []float64) (mean, slope float64) {
+	n := float64(len(x))
+	var sx, sy float64
+	for i := range x {
+		sx, sy = sx+x[i], sy+y[i]
+	}
+	var xy, xx float64
+	for i := range x {
+		xy += (x[i] - sx/n) * (y[i] - sy/n)
+		xx += (x[i] - sx/n) * (x[i] - sx/n)
+	}
+	return sy / n, xy / xx
+}
