@@ -380,12 +380,16 @@ func TestLoadDuringWhichTheVersionChanges(t *testing.T) {
 	c := newCluster(t, set)
 	cfg := quick(t, c)
 	cfg.Cluster, cfg.FromVersion, cfg.ToVersion, cfg.Duration = nil, "", "", seconds(1)
+	seen := &console{}
 	go func() {
-		time.Sleep(500 * time.Millisecond)
+		for !seen.reached("load") {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(300 * time.Millisecond)
 		for _, p := range c.pods {
 			p.server.SetVersion("2")
 		}
 	}()
-	r, err := run.Load(t.Context(), cfg, &console{})
+	r, err := run.Load(t.Context(), cfg, seen)
 	wants(t, judge(t, r, err), verdict.Fail, "wrong_version")
 }
