@@ -60,7 +60,7 @@ func handMadeCluster(ctx context.Context, t *testing.T, name string, hostPort, w
 			// kind cannot be interrupted, but it fails soon when its containers go.
 			err = errors.Join(context.Cause(ctx), provider.Delete(name, kubeconfig))
 			select {
-			case <-made:
+			case <-made: //nolint:errcheck // it failed because of us, which is no news
 				done = true
 			case <-time.After(time.Second):
 			}

@@ -42,13 +42,13 @@ func TestEnd(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(string(tt.fault), func(t *testing.T) {
 			t.Parallel()
-			p := start(t, tt.fault)
+			p := start(t, tt.fault, EnvDrain+"=2s")
 			k := p.idle()
 			if !p.ready() {
 				t.Error("not ready before SIGTERM")
 			}
 			p.terminate()
-			time.Sleep(100 * time.Millisecond)
+			within(t, "the drain", 10*time.Second, func() bool { return !p.ready() || p.client().ask().closes })
 			if got := p.ready(); got != tt.ready {
 				t.Errorf("ready %t in the drain, want %t", got, tt.ready)
 			}
@@ -58,7 +58,7 @@ func TestEnd(t *testing.T) {
 			if a := p.client().ask(); a.status != tt.status || a.err != nil || a.closes != tt.closes {
 				t.Errorf("new: %+v", a)
 			}
-			if code := p.exitCode(3 * time.Second); code != 0 {
+			if code := p.exitCode(20 * time.Second); code != 0 {
 				t.Errorf("exit code %d", code)
 			}
 		})
@@ -69,8 +69,8 @@ func TestEnd(t *testing.T) {
 			p := start(t, fault)
 			p.idle()
 			p.terminate()
-			within(t, "refused", time.Second, p.refused)
-			if code := p.exitCode(time.Second); code != 0 {
+			within(t, "refused", 10*time.Second, p.refused)
+			if code := p.exitCode(10 * time.Second); code != 0 {
 				t.Errorf("exit code %d", code)
 			}
 		})
@@ -114,7 +114,10 @@ func TestUnderWay(t *testing.T) {
 			write(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", p.set.Path(), len(body), body[:last]))
 			time.Sleep(50 * time.Millisecond) // its handler waits for the body
 			p.terminate()
-			time.Sleep(50 * time.Millisecond)
+			within(t, "the end's beginning", 10*time.Second, func() bool { return !p.ready() })
+			if fault == Exit {
+				p.exitCode(10 * time.Second)
+			}
 			write(body[last:])
 			got := make([]byte, len("HTTP/1.1 200"))
 			n, _ := io.ReadFull(c, got) // nothing is what one of them wants
@@ -164,7 +167,7 @@ func TestOutage(t *testing.T) {
 		t.Errorf("after it: %+v on connection %d, want a new one", a, k.dials)
 	}
 	p.terminate()
-	if code := p.exitCode(3 * time.Second); code != 0 {
+	if code := p.exitCode(20 * time.Second); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 }
@@ -173,7 +176,7 @@ func TestCrash(t *testing.T) {
 	t.Parallel()
 	p := start(t, Crash, EnvAfter+"=300ms")
 	p.idle()
-	if code := p.exitCode(2 * time.Second); code != 1 {
+	if code := p.exitCode(20 * time.Second); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
 }
