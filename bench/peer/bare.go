@@ -48,18 +48,23 @@ func answerBare(conn io.ReadWriteCloser) error {
 	for {
 		n, err := conn.Read(buffer[have:])
 		have += n
-		length, lengthErr := bareLength(buffer[:have])
-		switch {
-		case lengthErr != nil:
-			return lengthErr
-		case length > 0 && length <= have:
+		for {
+			length, err := bareLength(buffer[:have])
+			if err != nil {
+				return err
+			}
+			if length == 0 || length > have {
+				break // the rest is still to come
+			}
 			if _, err := conn.Write(bareAnswer); err != nil {
 				return err
 			}
 			have = copy(buffer, buffer[length:have])
-		case err != nil:
+		}
+		if err != nil {
 			return err
-		case have == len(buffer):
+		}
+		if have == len(buffer) {
 			return errNotBare
 		}
 	}

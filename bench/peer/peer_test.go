@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -208,6 +209,9 @@ func TestBare(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	// Two requests in one write, and one in two.
 	request := "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
 	answers := bufio.NewReader(conn)
@@ -223,7 +227,7 @@ func TestBare(t *testing.T) {
 			t.Fatal(err)
 		}
 		text, err := io.ReadAll(answer.Body)
-		if err != nil || answer.StatusCode != http.StatusOK || !json.Valid(text) {
+		if err = errors.Join(err, answer.Body.Close()); err != nil || answer.StatusCode != http.StatusOK || !json.Valid(text) {
 			t.Errorf("%s %q, %v", answer.Status, text, err)
 		}
 	}

@@ -201,14 +201,11 @@ func (b *bench) onCore(ctx context.Context, name string, args ...string) (*exec.
 	return cmd, cmd.Start()
 }
 
-// exit returns the code of a program that has ended.
-func exit(err error) (int, error) {
+// exit returns an error unless a program has ended by itself, with whatever code.
+func exit(err error) error {
 	var ended *exec.ExitError
-	switch {
-	case err == nil:
-		return 0, nil
-	case errors.As(err, &ended) && ended.ExitCode() >= 0:
-		return ended.ExitCode(), nil
+	if errors.As(err, &ended) && ended.ExitCode() >= 0 {
+		return nil
 	}
-	return 0, err
+	return err
 }

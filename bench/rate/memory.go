@@ -81,7 +81,7 @@ func (b *bench) watch(ctx context.Context, report func(string, ...any)) error {
 	for done := false; !done; {
 		select {
 		case err := <-ended:
-			if _, err := exit(err); err != nil {
+			if err := exit(err); err != nil {
 				return err
 			}
 			done = true

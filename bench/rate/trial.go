@@ -145,7 +145,7 @@ func (b *bench) timed(ctx context.Context, name string, args ...string) (time.Du
 	if err != nil {
 		return 0, err
 	}
-	if _, err := exit(cmd.Wait()); err != nil {
+	if err := exit(cmd.Wait()); err != nil {
 		return 0, fmt.Errorf("%s: %w", name, err)
 	}
 	used := (processor(b.cmd.Process.Pid) - before).Seconds() / time.Since(began).Seconds()

@@ -66,7 +66,7 @@ func Serve(terminate context.Context, s Settings, log io.Writer) error {
 			if err := server.Close(); err != nil { // its connections too
 				return err
 			}
-			_ = <-served // that it was closed
+			<-served // that it was closed
 			time.Sleep(OutageLength)
 			if l, err = net.Listen("tcp", addr); err != nil {
 				return err

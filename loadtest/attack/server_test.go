@@ -67,12 +67,12 @@ func TestTheRealServer(t *testing.T) {
 					cfg := config(tt.url)
 					cfg.Protocol, cfg.KeepAlive, cfg.BatchRows, cfg.Rate = tt.protocol, keepAlive, rows, 50
 					cfg.Batches, cfg.TLS = 16, trust
-					version, _, err := attack.Probe(t.Context(), cfg, tt.service)
+					_, _, err := attack.Probe(t.Context(), cfg, tt.service)
 					if strings.HasPrefix(tt.url, "https") && err == nil {
 						t.Error("a probe without a key was answered")
 					}
 					cfg.Header = http.Header{"Authorization": {"Bearer a-key-of-16-bytes"}}
-					if version, _, err = attack.Probe(t.Context(), cfg, tt.service); version != "1" || err != nil {
+					if version, _, err := attack.Probe(t.Context(), cfg, tt.service); version != "1" || err != nil {
 						t.Fatalf("version %q, %v", version, err)
 					}
 					l, _ := sendUntil(t, cfg, tt.service, 40)

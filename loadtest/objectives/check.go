@@ -2,6 +2,7 @@ package objectives
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -39,7 +40,7 @@ func lines(data []byte) map[string]int {
 			return
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			key := append(path[:len(path):len(path)], n.Content[i].Value)
+			key := slices.Concat(path, []string{n.Content[i].Value})
 			out[strings.Join(key, "\x00")] = n.Content[i].Line
 			walk(n.Content[i+1], key)
 		}

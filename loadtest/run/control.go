@@ -41,8 +41,8 @@ type control struct {
 	served chan error
 }
 
-// startControl starts the endpoint and the lane to it, which sends until ctx ends.
-func startControl(ctx context.Context, dir string, timeout time.Duration, origin time.Time, stage func(time.Time) string) (*control, error) {
+// startControl starts the endpoint and makes the lane to it.
+func startControl(dir string, timeout time.Duration, origin time.Time, stage func(time.Time) string) (*control, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("control lane: %w", err)

@@ -41,7 +41,7 @@ func TestTheControlLane(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	dir := t.TempDir()
-	c, err := startControl(ctx, dir, 5*time.Second, time.Now(), nil)
+	c, err := startControl(dir, 5*time.Second, time.Now(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

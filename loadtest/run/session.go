@@ -128,7 +128,7 @@ func (s *session) begin(ctx context.Context) (context.Context, error) {
 	s.background.Go(func() { s.progress(lanes) })
 	s.background.Go(func() { s.meter.watch(lanes) })
 	var err error
-	if s.control, err = startControl(lanes, s.cfg.Out, s.cfg.Timeout.D(), s.run.Start, s.stages.at); err != nil {
+	if s.control, err = startControl(s.cfg.Out, s.cfg.Timeout.D(), s.run.Start, s.stages.at); err != nil {
 		return nil, err
 	}
 	s.background.Go(func() { s.keep(s.control.run(lanes)) })
