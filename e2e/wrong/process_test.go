@@ -70,7 +70,7 @@ func start(t *testing.T, fault Fault, env ...string) *process {
 	}
 	t.Cleanup(func() {
 		cancel()
-		<-p.ended // it was killed, or its test has seen how it ended
+		<-p.ended //nolint:errcheck // it was killed, or its test has seen how it ended
 	})
 	lines := bufio.NewReader(log)
 	first, err := lines.ReadString('\n')

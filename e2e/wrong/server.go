@@ -66,7 +66,7 @@ func Serve(terminate context.Context, s Settings, log io.Writer) error {
 			if err := server.Close(); err != nil { // its connections too
 				return err
 			}
-			<-served // that it was closed
+			<-served //nolint:errcheck // that it was closed is no news
 			time.Sleep(OutageLength)
 			if l, err = net.Listen("tcp", addr); err != nil {
 				return err

@@ -128,7 +128,9 @@ func isAnyServerError(s *scene) bool { return s.status5xx() || s.gateway() }
 func isBrokenOrError(s *scene) bool { return isBroken(s) || s.status5xx() }
 
 func isWithoutEndpoint(s *scene) bool {
-	return s.untaken() && s.holderName == "" && s.book.noneRouted(s.begun())
+	// What has just become ready is not at once routed to.
+	before := latest(s.begun().Add(-usualRouteLag), s.book.Run.Start)
+	return s.untaken() && s.holderName == "" && (s.book.noneRouted(s.begun()) || s.book.noneRouted(before))
 }
 
 // A kept connection on which no byte of the answer had come.

@@ -256,6 +256,9 @@ func examples() []example {
 				{At: at(-0.1), Slice: "s", Pod: oldPod, Ready: true}, {At: at(10.1), Slice: "s", Pod: oldPod, Withdrawn: true},
 			}
 		}, unanswered(14, 0.004), explain.NoEndpoint, nil, "no endpoint was ready for up to 9.9 s", "replicas: 2 or more"},
+		{"an endpoint that is not yet routed to, behind a proxy", func(in *explain.Input) {
+			in.Timeline.Endpoints[1].At = at(14)
+		}, unanswered(14.4, 0.004), explain.NoEndpoint, nil, "no endpoint was ready for up to 2.7 s", "replicas: 2 or more"},
 		{"cut at shutdown, after it had let another in", func(in *explain.Input) { in.Pods[oldPod].LastNew = at(10.6) }, unanswered(10.5, 0.5), explain.CutAtShutdown, old, "under way", "longest answer took 200ms"},
 		{"cut at shutdown", none, unanswered(9.5, 0.9), explain.CutAtShutdown, old, "under way when pod web-a-1 (by what it was doing then) ended", "longest answer took 200ms"},
 		{"an answer cut at shutdown", none, with(closed(10.4, oldPod), func(l *tally.Loss) { l.Class, l.Phase, l.Status, l.Pod = tally.ShortBody, tally.Answer, 200, oldPod }), explain.CutAtShutdown, old, "short_body 1", "Handle SIGTERM"},
