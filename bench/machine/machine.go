@@ -28,7 +28,7 @@ type Machine struct {
 // Look reads the description. What the machine does not tell is "unknown" or 0.
 func Look() Machine {
 	m := Machine{
-		Processor: "unknown", Cores: runtime.NumCPU(), System: "unknown", Kernel: "unknown",
+		Processor: "unknown", Cores: online(), System: "unknown", Kernel: "unknown",
 		Go: strings.TrimPrefix(runtime.Version(), "go"),
 	}
 	if v, ok := field("/proc/cpuinfo", ':', "model name"); ok {
@@ -50,6 +50,16 @@ func Look() Machine {
 // String is the description in one line.
 func (m Machine) String() string {
 	return fmt.Sprintf("%s, %d cores, %.0f GiB, %s, kernel %s, Go %s", m.Processor, m.Cores, m.MemoryGiB, m.System, m.Kernel, m.Go)
+}
+
+// online is how many cores the machine has, also for a process that is bound to one:
+// runtime.NumCPU counts those that it may use.
+func online() int {
+	out, err := os.ReadFile("/proc/cpuinfo")
+	if n := strings.Count("\n"+string(out), "\nprocessor\t"); err == nil && n > 0 {
+		return n
+	}
+	return runtime.NumCPU()
 }
 
 func field(path string, separator byte, name string) (string, bool) {
