@@ -61,8 +61,9 @@ func classify(err error) tally.Class {
 		return tally.Reset
 	case errors.Is(err, http.ErrSchemeMismatch), says(err, "tls: ", "x509: ", "unexpected ALPN protocol"):
 		return tally.TLS
-	// A connection that ended without an answer, in net/http's words.
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+	// A connection that ended without an answer, in net/http's words. net.ErrClosed is
+	// its own: it reads the end while it still writes the request, and closes.
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
 		says(err, "server closed idle connection", "GOAWAY", "http2: client conn"):
 		return tally.EOF
 	default:
