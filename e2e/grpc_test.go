@@ -20,7 +20,7 @@ import (
 	"rollproof/server/inferencepb"
 )
 
-const grpcPort = "30996"
+const grpcPort = "30995"
 
 // TestGRPC upgrades a service that answers over gRPC too while clients call it,
 // each on a connection of its own that it keeps, as gRPC's clients do.
