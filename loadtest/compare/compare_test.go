@@ -3,20 +3,14 @@ package compare_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"rollproof/loadtest/compare"
 	"rollproof/loadtest/fake/kept"
+	"rollproof/loadtest/goldentest"
 	"rollproof/loadtest/replay"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // runOf is a kept run of a story.
 func runOf(t *testing.T, name string, story kept.Story) compare.Run {
@@ -43,22 +37,7 @@ func TestTwoRuns(t *testing.T) {
 	if err := c.Terminal(&out); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join("testdata", "lossy-right.txt")
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), out.String()); diff != "" {
-		t.Errorf("%s (run with -update if this is meant):\n%s", path, diff)
-	}
+	goldentest.Same(t, "lossy-right.txt", out.Bytes())
 	direction := func(c *compare.Comparison, name string) compare.Direction {
 		for _, f := range c.Figures {
 			if f.Name == name && f.Lane == "" {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rollproof/loadtest/explain"
+	"rollproof/loadtest/goldentest"
 	"rollproof/loadtest/tally"
 	"rollproof/loadtest/timeline"
 )
@@ -39,7 +40,7 @@ func TestFacts(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "%s:%s %s\n  %s\n", f.Name, figures, f.Unit, f.Sentence)
 	}
-	golden(t, "facts.txt", b.Bytes())
+	goldentest.Same(t, "facts.txt", b.Bytes())
 }
 
 func TestFactsOfSeveralPods(t *testing.T) {

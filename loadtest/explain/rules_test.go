@@ -2,11 +2,8 @@ package explain_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,13 +12,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rollproof/loadtest/explain"
+	"rollproof/loadtest/goldentest"
 	"rollproof/loadtest/objectives"
 	"rollproof/loadtest/tally"
 	"rollproof/loadtest/timeline"
 	"rollproof/loadtest/verdict"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
@@ -348,22 +344,5 @@ func TestWords(t *testing.T) {
 			fmt.Fprintf(&b, "%s: %s\n  %s\n  -> %s\n  e.g. %s\n\n", tt.name, x.Cause, x.Sentence, x.Advice, x.Examples[0].Sentence)
 		}
 	}
-	golden(t, "words.txt", b.Bytes())
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (run with -update if this is meant):\n%s", path, diff)
-	}
+	goldentest.Same(t, "words.txt", b.Bytes())
 }

@@ -2,9 +2,6 @@ package observe_test
 
 import (
 	"bytes"
-	"flag"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -17,11 +14,10 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	clienttesting "k8s.io/client-go/testing"
 
+	"rollproof/loadtest/goldentest"
 	"rollproof/loadtest/observe"
 	"rollproof/loadtest/timeline"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 func rights() observe.Rights {
 	return observe.Rights{
@@ -36,15 +32,7 @@ func TestRightsAreReadByTheAPI(t *testing.T) {
 	t.Parallel()
 	text, err := rights().YAML()
 	must(t, err)
-	path := filepath.Join("testdata", "rights.yaml")
-	if *update {
-		must(t, os.WriteFile(path, text, 0o644))
-	}
-	want, err := os.ReadFile(path)
-	must(t, err)
-	if diff := cmp.Diff(string(want), string(text)); diff != "" {
-		t.Errorf("%s (run with -update if this is meant):\n%s", path, diff)
-	}
+	goldentest.Same(t, "rights.yaml", text)
 	decoder := scheme.Codecs.UniversalDeserializer()
 	var got []runtime.Object
 	for _, document := range bytes.Split(text, []byte("---\n")) {

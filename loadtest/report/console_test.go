@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"rollproof/loadtest/goldentest"
 	"rollproof/loadtest/report"
 	"rollproof/loadtest/run"
 	"rollproof/loadtest/timeline"
@@ -64,7 +65,7 @@ func TestConsole(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			golden(t, name+".console", told(terminal))
+			goldentest.Same(t, name+".console", told(terminal))
 		})
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"iter"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"rollproof/loadtest/goldentest"
 	"rollproof/loadtest/objectives"
 	"rollproof/loadtest/report"
 	"rollproof/loadtest/run"
@@ -22,8 +22,6 @@ import (
 	"rollproof/loadtest/timeline"
 	"rollproof/loadtest/verdict"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
@@ -68,23 +66,6 @@ func input(lost bool) verdict.Input {
 	}
 }
 
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (run with -update if this is meant):\n%s", path, diff)
-	}
-}
-
 func TestReports(t *testing.T) {
 	t.Parallel()
 	for name, in := range map[string]verdict.Input{"pass": input(false), "fail": input(true)} {
@@ -105,7 +86,7 @@ func TestReports(t *testing.T) {
 				t.Fatal(err)
 			}
 			terminal.WriteString(r.Line() + "\n")
-			golden(t, name+".txt", terminal.Bytes())
+			goldentest.Same(t, name+".txt", terminal.Bytes())
 
 			dir := t.TempDir()
 			if err := r.Write(dir); err != nil {
@@ -115,7 +96,7 @@ func TestReports(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, name+".json", written)
+			goldentest.Same(t, name+".json", written)
 			events, err := os.ReadFile(filepath.Join(dir, report.TimelineFile))
 			if err != nil || !json.Valid(events) {
 				t.Errorf("timeline: %v", err)

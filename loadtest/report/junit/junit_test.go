@@ -3,19 +3,13 @@ package junit_test
 import (
 	"bytes"
 	"encoding/xml"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"rollproof/loadtest/fake/kept"
+	"rollproof/loadtest/goldentest"
 	"rollproof/loadtest/report/junit"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // parsed is what a CI takes from the file.
 type parsed struct {
@@ -50,7 +44,7 @@ func TestJUnit(t *testing.T) {
 			if err := junit.Write(&out, r); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, name+".xml", out.Bytes())
+			goldentest.Same(t, name+".xml", out.Bytes())
 			var p parsed
 			if err := xml.Unmarshal(out.Bytes(), &p); err != nil {
 				t.Fatal(err)
@@ -93,25 +87,5 @@ func TestWhatXMLCannotHold(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "<a>") {
 		t.Error("a tag is not escaped")
-	}
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (run with -update if this is meant):\n%s", path, diff)
 	}
 }

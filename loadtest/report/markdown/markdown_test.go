@@ -2,19 +2,13 @@ package markdown_test
 
 import (
 	"bytes"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"rollproof/loadtest/fake/kept"
+	"rollproof/loadtest/goldentest"
 	"rollproof/loadtest/report/markdown"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 func TestSummary(t *testing.T) {
 	t.Parallel()
@@ -31,7 +25,7 @@ func TestSummary(t *testing.T) {
 			if err := markdown.Write(&out, r); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, name+".md", out.Bytes())
+			goldentest.Same(t, name+".md", out.Bytes())
 		})
 	}
 }
@@ -71,25 +65,5 @@ func TestWhatOthersWriteIsText(t *testing.T) {
 	}
 	if len(text) > 1<<20 {
 		t.Errorf("%d bytes: a step takes 1 MiB", len(text))
-	}
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (run with -update if this is meant):\n%s", path, diff)
 	}
 }
