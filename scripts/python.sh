@@ -57,14 +57,13 @@ packages() {
 	esac
 }
 
-# mirror is where apt gets Debian from on this machine, or Debian's own.
+# mirror is where apt gets Debian from on this machine, or empty for debootstrap's own
+# default.
 mirror() {
-	local found=
 	if command -v apt-get >/dev/null; then
-		found=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(COMPONENT)' 'Created-By: Packages' |
-			awk '$2 == "Debian" && $3 == "main" && $1 !~ /security/ {print $1; exit}')
+		apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(COMPONENT)' 'Created-By: Packages' |
+			awk '$2 == "Debian" && $3 == "main" && $1 !~ /security/ {print $1; exit}'
 	fi
-	echo "${found:-http://deb.debian.org/debian}"
 }
 
 # is_host NAME says whether the machine is that release and has its packages.
@@ -85,7 +84,7 @@ place() {
 fill() {
 	local name=$1 tree=$2 from proxy
 	from=$(mirror)
-	as_root debootstrap --variant=minbase "$name" "$tree" "$from"
+	as_root debootstrap --variant=minbase "$name" "$tree" ${from:+"$from"}
 	# What apt needs on this machine, it needs in there.
 	proxy=$(apt-config dump 2>/dev/null | grep -E '^Acquire::https?::Proxy ' || true)
 	echo "$proxy" | as_root tee "$tree/etc/apt/apt.conf.d/90proxy" >/dev/null
