@@ -22,6 +22,10 @@ import (
 const File = "report.html"
 
 var (
+	// headHTML is what both pages begin with, their policy above all.
+	//
+	//go:embed head.html
+	headHTML string
 	//go:embed page.html
 	pageHTML string
 	//go:embed page.css
@@ -56,7 +60,7 @@ func hash(text string) string {
 
 // Execute writes a page of a template with data.
 func Execute(w io.Writer, name, text string, data any) error {
-	t, err := template.New(name).Parse(text)
+	t, err := template.New(name).Parse(headHTML + text)
 	if err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
