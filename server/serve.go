@@ -71,7 +71,7 @@ func serve(ctx context.Context, signals <-chan os.Signal, s *settings.Settings, 
 	}
 	a := &assembly{Settings: s, log: log, access: accesslog.New(log, s.AccessLog)}
 	a.drainer = lifecycle.New(lifecycle.Config{
-		Drain: s.Drain, Delay: s.DrainDelay, Timeout: s.ShutdownTimeout, Log: log,
+		Drain: s.Drain, Delay: s.DrainDelay, Timeout: s.ShutdownTimeout, Direct: s.Direct, Log: log,
 		Limits: lifecycle.Limits{
 			Requests: s.MaxConnectionRequests, Age: s.MaxConnectionAge, Connections: s.MaxConnections,
 			Full: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.handler.TurnAway(w, r) }),

@@ -77,14 +77,14 @@ func (r *run) launch(ctx context.Context, s server) (*started, error) {
 var oneCore = []string{"GOMAXPROCS=1"}
 
 // ours is this project's server, of the given binary, with its metrics on an address.
-func (r *run) ours(name, binary, metrics string) server {
+func (r *run) ours(name, binary, metrics string, more ...string) server {
 	return server{
 		name: name, env: oneCore, answers: true,
 		args: func(address string) []string {
-			return []string{
+			return append([]string{
 				binary, "--models", filepath.Join(r.work, "models"), "--listen", address, "--metrics-listen", metrics,
 				"--drain-delay", "10ms", "--shutdown-timeout", "1s",
-			}
+			}, more...)
 		},
 		paths: map[string]string{boosting: "/v2/models/" + boosting + "/infer", forest: "/v2/models/" + forest + "/infer"},
 	}
@@ -184,9 +184,13 @@ func (r *run) contests() []contest {
 		{r.constant("discard"), boosting, rate("discard", "Go handler: body discarded, a constant answer", boosting, 0.75), goal.Goal{}},
 		{r.constant("bare"), boosting, none(rate("bare", "Go without HTTP: a socket read and written, a constant answer", boosting, 0)), goal.Goal{}},
 	}
+	const metrics = "127.0.0.1:0"
+	all = append(all, contest{
+		r.ours("indirect", r.Server, metrics, "--direct", "off"), boosting,
+		none(rate("indirect", "itself with net/http for all requests (--direct off)", boosting, 0)), goal.Goal{},
+	})
 	if r.Plain != "" {
 		row := none(rate("pgo", "itself without profile-guided optimization", boosting, 0))
-		metrics := "127.0.0.1:0"
 		all = append(all, contest{r.ours("plain", r.Plain, metrics), boosting, row, goal.Goal{}})
 	}
 	return all

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -46,9 +47,13 @@ type conn struct {
 	mu sync.Mutex
 	// ahead: the first byte of the next request was read before this one was answered.
 	ahead bool
+	// leave ends the context of the connection's requests while it is answered directly;
+	// the listener's lock guards it.
+	leave context.CancelFunc
 
 	// What follows belongs to the goroutine that serves the connection.
 	requests int // answered, and being answered
+	direct   bool
 	limit    limit
 	first    first
 	why      Reason
@@ -149,7 +154,7 @@ func (c *conn) read(from io.Reader, b []byte) (int, error) {
 	if c.phase.Load() == busy {
 		// net/http reads one byte, and only one, while a request is answered, to see
 		// its client go (connReader.backgroundRead).
-		c.ahead = n == 1 && len(b) == 1
+		c.ahead = !c.direct && n == 1 && len(b) == 1
 		return n, err
 	}
 	switch {

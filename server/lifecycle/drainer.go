@@ -50,8 +50,12 @@ type Config struct {
 	// Delay is how long to serve on after the signal, Timeout how long requests that are
 	// in flight then have to end.
 	Delay, Timeout time.Duration
-	Limits         Limits
-	Log            *slog.Logger
+	// Direct is whether plain requests are answered by http1 in the place of net/http,
+	// where there are drain, no TLS and no http.Server.WriteTimeout. The handler must
+	// keep to what http1.Server wants of it.
+	Direct bool
+	Limits Limits
+	Log    *slog.Logger
 }
 
 // Drainer runs a server and drains it. Make one with New.
@@ -88,6 +92,11 @@ func (d *Drainer) Run(ctx context.Context, server *http.Server, on net.Listener,
 	l.secure, l.handshake = server.TLSConfig, server.ReadHeaderTimeout
 	l.idle = server.IdleTimeout
 	server.ConnState, server.ConnContext = l.state, withConn(server.ConnContext)
+	if d.Direct && d.Drain && server.TLSConfig == nil && server.WriteTimeout == 0 {
+		beside, end := context.WithCancel(context.WithoutCancel(ctx))
+		defer end()
+		startDirect(beside, l, server, d.InFlight)
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
 	d.become(Serving)
@@ -203,6 +212,7 @@ func (e *ending) cut() remains {
 	e.listener.cutting.Store(true)
 	e.counts.cut.Add(int64(left.requests))
 	left.closing = e.server.Close()
+	e.listener.cutDirect()
 	switch {
 	case left.requests > 0:
 		e.Log.Error("requests cut", "requests", left.requests, "in_flight", inFlight, "connections", open)

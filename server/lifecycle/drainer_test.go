@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,6 +29,19 @@ type running struct {
 	release, holding chan struct{}
 }
 
+// bothWays runs a test with plain requests answered directly, and by net/http.
+func bothWays(t *testing.T, test func(*testing.T)) {
+	t.Helper()
+	t.Run(directly, test)
+	t.Run("net-http", test)
+}
+
+// directly is the name of a test in which plain requests are answered directly.
+const directly = "direct"
+
+// isDirect says whether the test is one.
+func isDirect(t testing.TB) bool { return slices.Contains(strings.Split(t.Name(), "/"), directly) }
+
 func run(t testing.TB, drain bool, delay, timeout time.Duration) *running {
 	t.Helper()
 	return start(t, Config{Drain: drain, Delay: delay, Timeout: timeout}, nil)
@@ -45,6 +59,7 @@ func start(t testing.TB, config Config, secure *tls.Config) *running {
 		scheme = "https"
 	}
 	config.Log = slog.New(slog.DiscardHandler)
+	config.Direct = isDirect(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &running{
 		Drainer: New(config),
@@ -132,7 +147,9 @@ func post(c *http.Client, url string) (body string, closed bool, err error) {
 	return string(b), r.Close, errors.Join(err, r.Body.Close())
 }
 
-func TestAnswersWhileDraining(t *testing.T) {
+func TestAnswersWhileDraining(t *testing.T) { bothWays(t, testAnswersWhileDraining) }
+
+func testAnswersWhileDraining(t *testing.T) {
 	t.Parallel()
 	s := run(t, true, 400*time.Millisecond, time.Second)
 	old := client(t)
@@ -159,7 +176,9 @@ func TestAnswersWhileDraining(t *testing.T) {
 	}
 }
 
-func TestRequestInFlightIsFinished(t *testing.T) {
+func TestRequestInFlightIsFinished(t *testing.T) { bothWays(t, testRequestInFlightIsFinished) }
+
+func testRequestInFlightIsFinished(t *testing.T) {
 	t.Parallel()
 	s := run(t, true, 20*time.Millisecond, 3*time.Second)
 	type result struct {
@@ -186,7 +205,9 @@ func TestRequestInFlightIsFinished(t *testing.T) {
 	}
 }
 
-func TestSlowBodyThroughTheDrain(t *testing.T) {
+func TestSlowBodyThroughTheDrain(t *testing.T) { bothWays(t, testSlowBodyThroughTheDrain) }
+
+func testSlowBodyThroughTheDrain(t *testing.T) {
 	t.Parallel()
 	s := run(t, true, 30*time.Millisecond, 3*time.Second)
 	c, err := net.Dial("tcp", s.address)
@@ -215,7 +236,9 @@ func TestSlowBodyThroughTheDrain(t *testing.T) {
 
 // TestRequestsAfterStopping sends requests that http.Server.Shutdown would drop: on a
 // connection that was accepted but silent, and on one whose header was half sent.
-func TestRequestsAfterStopping(t *testing.T) {
+func TestRequestsAfterStopping(t *testing.T) { bothWays(t, testRequestsAfterStopping) }
+
+func testRequestsAfterStopping(t *testing.T) {
 	t.Parallel()
 	s := run(t, true, 100*time.Millisecond, 4*time.Second)
 	const head = "POST / HTTP/1.1\r\nHost: x\r\nContent-"
@@ -252,7 +275,9 @@ func TestRequestsAfterStopping(t *testing.T) {
 
 // TestRequestSentAhead sends two requests at once: while the second is answered nothing
 // more is read, but the connection does not wait.
-func TestRequestSentAhead(t *testing.T) {
+func TestRequestSentAhead(t *testing.T) { bothWays(t, testRequestSentAhead) }
+
+func testRequestSentAhead(t *testing.T) {
 	t.Parallel()
 	s := run(t, true, time.Millisecond, 2*time.Second)
 	c, from := dial(t, s.address)
@@ -289,6 +314,10 @@ func TestRequestSentAhead(t *testing.T) {
 // TestIdleConnectionsDoNotHoldTheEnd keeps unused connections open: they are closed
 // well before the timeout, and that is no error.
 func TestIdleConnectionsDoNotHoldTheEnd(t *testing.T) {
+	bothWays(t, testIdleConnectionsDoNotHoldTheEnd)
+}
+
+func testIdleConnectionsDoNotHoldTheEnd(t *testing.T) {
 	t.Parallel()
 	s := run(t, true, 10*time.Millisecond, 600*time.Millisecond)
 	if _, _, err := post(client(t), s.url); err != nil {
@@ -308,7 +337,9 @@ func TestIdleConnectionsDoNotHoldTheEnd(t *testing.T) {
 	}
 }
 
-func TestShutdownTimeout(t *testing.T) {
+func TestShutdownTimeout(t *testing.T) { bothWays(t, testShutdownTimeout) }
+
+func testShutdownTimeout(t *testing.T) {
 	t.Parallel()
 	s := run(t, true, time.Millisecond, 50*time.Millisecond)
 	cut := make(chan error, 1)
@@ -327,7 +358,9 @@ func TestShutdownTimeout(t *testing.T) {
 	close(s.release)
 }
 
-func TestSecondSignalEndsAtOnce(t *testing.T) {
+func TestSecondSignalEndsAtOnce(t *testing.T) { bothWays(t, testSecondSignalEndsAtOnce) }
+
+func testSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, delay := range map[string]time.Duration{"draining": time.Hour, "stopping": time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
@@ -346,7 +379,9 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-func TestDrainOffStopsAtOnce(t *testing.T) {
+func TestDrainOffStopsAtOnce(t *testing.T) { bothWays(t, testDrainOffStopsAtOnce) }
+
+func testDrainOffStopsAtOnce(t *testing.T) {
 	t.Parallel()
 	s := run(t, false, time.Hour, time.Second)
 	c := client(t)

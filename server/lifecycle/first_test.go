@@ -17,7 +17,9 @@ import (
 // request as before a later one, and that a request which has begun is bounded all the
 // same. Clients open connections that they use later: Go's dials for a request that is
 // then sent on another one.
-func TestFirstRequestMayComeLate(t *testing.T) {
+func TestFirstRequestMayComeLate(t *testing.T) { bothWays(t, testFirstRequestMayComeLate) }
+
+func testFirstRequestMayComeLate(t *testing.T) {
 	t.Parallel()
 	const header, whole, idle = 100 * time.Millisecond, 200 * time.Millisecond, 900 * time.Millisecond
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -38,7 +40,7 @@ func TestFirstRequestMayComeLate(t *testing.T) {
 		ReadHeaderTimeout: header, ReadTimeout: whole, IdleTimeout: idle,
 	}
 	go func() {
-		ended <- New(Config{Drain: true, Timeout: time.Second, Log: slog.New(slog.DiscardHandler)}).Run(ctx, server, listener, make(chan os.Signal))
+		ended <- New(Config{Drain: true, Direct: isDirect(t), Timeout: time.Second, Log: slog.New(slog.DiscardHandler)}).Run(ctx, server, listener, make(chan os.Signal))
 	}()
 	t.Cleanup(func() {
 		cancel()

@@ -54,7 +54,9 @@ func awaitEnd(t *testing.T, c net.Conn, from *bufio.Reader) {
 	}
 }
 
-func TestConnectionRequests(t *testing.T) {
+func TestConnectionRequests(t *testing.T) { bothWays(t, testConnectionRequests) }
+
+func testConnectionRequests(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{Drain: true, Delay: time.Millisecond, Timeout: time.Second, Limits: Limits{Requests: 20}}, nil)
 	seen := map[int]bool{}
@@ -78,7 +80,9 @@ func TestConnectionRequests(t *testing.T) {
 	await(t, "counted", func() bool { return s.Closed(Requests) == 40 && s.Open() == 0 })
 }
 
-func TestConnectionAge(t *testing.T) {
+func TestConnectionAge(t *testing.T) { bothWays(t, testConnectionAge) }
+
+func testConnectionAge(t *testing.T) {
 	t.Parallel()
 	const age = 100 * time.Millisecond
 	s := start(t, Config{Drain: true, Delay: time.Millisecond, Timeout: time.Second, Limits: Limits{Age: age}}, nil)
@@ -125,7 +129,9 @@ func TestJitter(t *testing.T) {
 
 // TestConnections fills a server: a request on a connection beyond the limit is turned
 // away, further ones wait in the kernel, and none of them is lost when the server ends.
-func TestConnections(t *testing.T) {
+func TestConnections(t *testing.T) { bothWays(t, testConnections) }
+
+func testConnections(t *testing.T) {
 	t.Parallel()
 	turned := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -172,7 +178,9 @@ func TestConnections(t *testing.T) {
 }
 
 // TestForcedWhileFull ends a server whose Accept waits for room.
-func TestForcedWhileFull(t *testing.T) {
+func TestForcedWhileFull(t *testing.T) { bothWays(t, testForcedWhileFull) }
+
+func testForcedWhileFull(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{Drain: true, Delay: time.Hour, Timeout: time.Hour, Limits: Limits{Connections: 1}}, nil)
 	c, from := dial(t, s.address)
@@ -190,7 +198,9 @@ func TestForcedWhileFull(t *testing.T) {
 	}
 }
 
-func TestReasons(t *testing.T) {
+func TestReasons(t *testing.T) { bothWays(t, testReasons) }
+
+func testReasons(t *testing.T) {
 	t.Parallel()
 	if got := len(ReasonNames()); got != reasons {
 		t.Fatalf("%d names for %d reasons", got, reasons)

@@ -38,6 +38,8 @@ type listener struct {
 	// that to net/http.
 	idle  time.Duration
 	start time.Time
+	// answer answers on a connection without TLS directly, if that is wanted.
+	answer func(*conn)
 
 	stopping atomic.Bool
 	closed   atomic.Bool
@@ -66,9 +68,26 @@ func (l *listener) now() int64 { return int64(time.Since(l.start)) }
 // deadliner is a listener whose Accept can be interrupted, as TCP's can.
 type deadliner interface{ SetDeadline(time.Time) error }
 
-// Accept returns the next connection. Once stopping it goes on until none came for a
-// moment; then it closes the listener and returns net.ErrClosed.
+// Accept returns the next connection that is not answered directly. Once stopping it
+// goes on until none came for a moment; then it closes the listener and returns
+// net.ErrClosed.
 func (l *listener) Accept() (net.Conn, error) {
+	for {
+		inner, err := l.next()
+		if err != nil {
+			return nil, err
+		}
+		c := l.add(inner)
+		one, plain := c.(*conn)
+		if l.answer == nil || !plain {
+			return c, nil
+		}
+		go l.answer(one)
+	}
+}
+
+// next waits for room and for a connection.
+func (l *listener) next() (net.Conn, error) {
 	for l.full() && !l.stopping.Load() && !l.closed.Load() {
 		<-l.room
 	}
@@ -81,7 +100,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		inner, err := l.Listener.Accept()
 		switch {
 		case err == nil:
-			return l.add(inner), nil
+			return inner, nil
 		case !l.stopping.Load() || !errors.Is(err, os.ErrDeadlineExceeded):
 			return nil, err
 		case !queued(l.Listener):

@@ -136,7 +136,9 @@ func (o rollout) run(t *testing.T) (answered, lost int64) {
 // TestDrainsUnderLoad drains servers by the hundred while 64 connections are hot. With
 // -short it is a dozen. It is not parallel: connections do not stay hot beside tests that
 // only compute.
-func TestDrainsUnderLoad(t *testing.T) {
+func TestDrainsUnderLoad(t *testing.T) { bothWays(t, testDrainsUnderLoad) }
+
+func testDrainsUnderLoad(t *testing.T) {
 	server, client := certificate(t)
 	for _, test := range []struct {
 		name           string

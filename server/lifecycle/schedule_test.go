@@ -15,6 +15,8 @@ type schedule struct {
 	Requests       int
 	Age            time.Duration
 	TLS            bool
+	// NetHTTP is without what answers plain requests directly.
+	NetHTTP bool
 	// Withdrawn is when new connections go elsewhere, from the signal on.
 	Withdrawn time.Duration
 	Clients   []caller
@@ -99,6 +101,7 @@ func draw(r *rand.Rand) schedule {
 		Delay:   between(100*time.Millisecond, 2*time.Second),
 		Timeout: between(200*time.Millisecond, 4*time.Second),
 		TLS:     r.IntN(8) == 0,
+		NetHTTP: r.IntN(4) == 0,
 	}
 	if r.IntN(3) == 0 {
 		s.Requests = 1 + r.IntN(5)

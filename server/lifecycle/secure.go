@@ -46,7 +46,7 @@ func (c *secureConn) shake() error {
 	if _, err := c.read(&c.wire, first[:]); err != nil {
 		return err
 	}
-	c.wire.first, c.wire.held, c.wire.secure = first[0], true, true
+	c.wire.held, c.wire.secure = first[:], true
 	if err := c.tls.Handshake(); err != nil {
 		var header tls.RecordHeaderError
 		if errors.As(err, &header) && header.Conn != nil && looksLikeHTTP(header.RecordHeader) {

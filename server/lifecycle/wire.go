@@ -48,6 +48,37 @@ func look(c net.Conn, b []byte) (int, error) {
 	return max(n, 0), errors.Join(err, failed)
 }
 
+// leaver is a connection that says whether its peer has ended it.
+type leaver interface{ Left() bool }
+
+// left says whether a connection's peer has ended it, as far as that can be told without
+// reading: behind bytes that were not read it cannot.
+func left(c net.Conn) bool {
+	if l, ok := c.(leaver); ok {
+		return l.Left()
+	}
+	raw, ok := c.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	descriptor, err := raw.SyscallConn()
+	if err != nil {
+		return true
+	}
+	n, failed := 1, error(nil)
+	err = descriptor.Control(func(fd uintptr) {
+		var one [1]byte
+		n, _, failed = unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	})
+	switch {
+	case err != nil:
+		return true // closed here
+	case failed != nil:
+		return !errors.Is(failed, unix.EAGAIN) && !errors.Is(failed, unix.EINTR)
+	}
+	return n == 0
+}
+
 // queue is a listener that says whether a connection waits to be accepted.
 type queue interface{ Waiting() bool }
 
@@ -83,17 +114,18 @@ type wire struct {
 	looking bool
 	secure  bool
 	record  record
-	// first is a byte that was read already, if held.
-	first byte
-	held  bool
+	// held is what was read already.
+	held []byte
 }
 
 // Read implements net.Conn.
 func (w *wire) Read(b []byte) (n int, err error) {
 	switch {
-	case w.held && len(b) > 0:
-		b[0], w.held = w.first, false
-		n = 1
+	case len(w.held) > 0:
+		n = copy(b, w.held)
+		if w.held = w.held[n:]; len(w.held) == 0 {
+			w.held = nil // its memory is not needed as long as the connection
+		}
 	case w.looking:
 		n, err = look(w.Conn, b)
 		switch {

@@ -91,7 +91,7 @@ func (w *world) play(t *testing.T, k keys) {
 		server.TLSConfig, w.client = k.server, k.client
 	}
 	d := New(Config{
-		Drain: true, Delay: w.Delay, Timeout: w.Timeout, Log: slog.New(states{w}),
+		Drain: true, Delay: w.Delay, Timeout: w.Timeout, Direct: !w.NetHTTP, Log: slog.New(states{w}),
 		Limits: Limits{Requests: w.Requests, Age: w.Age},
 	})
 	server.Handler = d.Wrap(http.HandlerFunc(w.answer))

@@ -26,6 +26,7 @@ type Settings struct {
 	APIKeys                           string
 
 	Drain                bool
+	Direct               bool
 	DrainDelay           time.Duration
 	ShutdownTimeout      time.Duration
 	GRPCMaxConnectionAge time.Duration
@@ -109,6 +110,8 @@ func (s *Settings) flags(pod string) *flag.FlagSet {
 	f.StringVar(&s.APIKeys, "api-keys", "", "`file`, or folder of files, with an API key a line, of which callers must show one; read again when it changes")
 	s.Drain = true
 	f.Var((*onOff)(&s.Drain), "drain", "`on or off`; off is unsafe: connections end as soon as SIGTERM comes")
+	s.Direct = true
+	f.Var((*onOff)(&s.Direct), "direct", "`on or off`; off leaves plain HTTP requests to net/http too, which takes longer for each")
 	f.DurationVar(&s.DrainDelay, "drain-delay", 5*time.Second, "how long to go on serving, not ready and with Connection: close, after SIGTERM")
 	f.DurationVar(&s.ShutdownTimeout, "shutdown-timeout", 10*time.Second, "how long requests in flight may take after the drain delay")
 	f.DurationVar(&s.GRPCMaxConnectionAge, "grpc-max-connection-age", 5*time.Minute, "after what time, give or take a tenth, a gRPC connection is told to end, so that new pods get traffic; 0s: never")

@@ -15,7 +15,7 @@ import (
 func TestParse(t *testing.T) {
 	t.Parallel()
 	defaults := Settings{
-		Models: "/models", Listen: "127.0.0.1:8080", MetricsListen: "127.0.0.1:9090", Drain: true,
+		Models: "/models", Listen: "127.0.0.1:8080", MetricsListen: "127.0.0.1:9090", Drain: true, Direct: true,
 		DrainDelay: 5 * time.Second, ShutdownTimeout: 10 * time.Second, MaxBodyBytes: 4194304, MaxRows: 4096,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, LogLevel: slog.LevelInfo, Pod: "pod-0",
 		Poll: 10 * time.Second, GRPCMaxConnectionAge: 5 * time.Minute, MaxHeldBytes: 32 << 20,
@@ -40,7 +40,7 @@ func TestParse(t *testing.T) {
 			"ROLLPROOF_UNSAFE_DELAY=17s", "ROLLPROOF_MAX_CONNECTIONS=14", "ROLLPROOF_MAX_CONNECTION_REQUESTS=15", "ROLLPROOF_MAX_CONNECTION_AGE=16s",
 		}, func(s *Settings) {
 			*s = Settings{
-				Models: "/m", Listen: ":8080", MetricsListen: ":9090", DrainDelay: time.Second, ShutdownTimeout: 2 * time.Second,
+				Models: "/m", Listen: ":8080", MetricsListen: ":9090", Direct: true, DrainDelay: time.Second, ShutdownTimeout: 2 * time.Second,
 				MaxBodyBytes: 3, MaxRows: 4, ReadHeaderTimeout: 5 * time.Millisecond, ReadTimeout: 6 * time.Second,
 				LogLevel: slog.LevelDebug, Pod: "pod-0",
 				Poll: time.Minute, KeepVersions: 2, GRPCListen: ":8081", TLSCert: "c", TLSKey: "k", TLSClientCA: "a", APIKeys: "y",

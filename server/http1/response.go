@@ -1,0 +1,184 @@
+package http1
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxKept is the size from which the memory of an answer is left to the collector.
+const maxKept = 64 << 10
+
+// sniffed is how many bytes http.DetectContentType looks at.
+const sniffed = 512
+
+// response is an http.ResponseWriter that keeps the answer until it is whole, so that
+// it is one write to the network and its length is known.
+type response struct {
+	header http.Header
+	// status is 0 until the header is written.
+	status int
+	// out is the answer: the status line and the fields, and when it is sent the rest.
+	out, body []byte
+	keys      []string
+	// typed and closes say what is among the fields: the body's type, and that no
+	// other request may follow. declared is the length, -1 if it is not there.
+	typed, closes bool
+	declared      int
+	date          date
+}
+
+// begin prepares for another answer.
+func (w *response) begin() {
+	clear(w.header)
+	w.status, w.typed, w.closes, w.declared = 0, false, false, -1
+	if cap(w.out)+cap(w.body) > maxKept {
+		w.out, w.body = nil, nil
+	}
+	w.out, w.body = w.out[:0], w.body[:0]
+}
+
+// Header implements http.ResponseWriter.
+func (w *response) Header() http.Header { return w.header }
+
+// WriteHeader implements http.ResponseWriter. The fields are as they are now, whatever
+// becomes of them.
+func (w *response) WriteHeader(status int) {
+	switch {
+	case status < 100 || status > 999:
+		panic(fmt.Sprintf("status %d, want 100 to 999", status)) // net/http's panics, too
+	case w.status != 0 || status < 200:
+		return // the first one counts, and an information can be done without
+	}
+	w.status = status
+	w.out = append(w.out, "HTTP/1.1 "...)
+	w.out = strconv.AppendInt(w.out, int64(status), 10)
+	w.out = append(w.out, ' ')
+	if text := http.StatusText(status); text != "" {
+		w.out = append(w.out, text...)
+	} else {
+		w.out = append(w.out, "status code "...) // as net/http
+		w.out = strconv.AppendInt(w.out, int64(status), 10)
+	}
+	w.out = append(w.out, "\r\n"...)
+	w.keys = w.keys[:0]
+	for key := range w.header {
+		w.keys = append(w.keys, key)
+	}
+	slices.Sort(w.keys)
+	for _, key := range w.keys {
+		w.fields(key, w.header[key])
+	}
+	if _, given := w.header["Date"]; !given {
+		w.out = append(w.out, "Date: "...)
+		w.out = w.date.append(w.out, time.Now())
+		w.out = append(w.out, "\r\n"...)
+	}
+}
+
+// fields writes the fields of one name.
+func (w *response) fields(key string, values []string) {
+	switch key {
+	case "Content-Length":
+		w.declared = -1
+		if n, err := strconv.Atoi(strings.Join(values, ",")); err == nil {
+			w.declared = n
+		}
+		return // it is written when it is known
+	case "Transfer-Encoding", "Trailer":
+		return // the length tells where the answer ends
+	case "Content-Type", "Content-Encoding": // of the bytes of the latter nothing can be told
+		w.typed = true
+	case "Connection":
+		w.closes = w.closes || slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, "close") })
+	}
+	if !token(key) {
+		return
+	}
+	for _, value := range values {
+		w.out = append(w.out, key...)
+		w.out = append(w.out, ": "...)
+		start := len(w.out)
+		w.out = append(w.out, value...)
+		for i, c := range w.out[start:] {
+			if c == '\r' || c == '\n' {
+				w.out[start+i] = ' ' // a value must not become a field
+			}
+		}
+		w.out = append(w.out, "\r\n"...)
+	}
+}
+
+// token says whether a name is one that a field may have (RFC 9110, 5.6.2).
+func token(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; !alphanumeric(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// Write implements http.ResponseWriter.
+func (w *response) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if !w.bodied() {
+		return 0, http.ErrBodyNotAllowed
+	}
+	w.body = append(w.body, b...)
+	return len(b), nil
+}
+
+// bodied says whether an answer of the status has a body.
+func (w *response) bodied() bool {
+	return w.status != http.StatusNoContent && w.status != http.StatusNotModified
+}
+
+// errLength says that a handler wrote another number of bytes than it declared.
+var errLength = errors.New("want as many bytes as the header says")
+
+// send sends the answer, and says whether another request may follow.
+func (w *response) send(to io.Writer) (more bool) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.bodied() {
+		if w.declared >= 0 && w.declared != len(w.body) {
+			panic(fmt.Errorf("a body of %d bytes, declared as %d: %w", len(w.body), w.declared, errLength))
+		}
+		if !w.typed && len(w.body) > 0 {
+			w.out = append(w.out, "Content-Type: "...)
+			w.out = append(w.out, http.DetectContentType(w.body[:min(len(w.body), sniffed)])...)
+			w.out = append(w.out, "\r\n"...)
+		}
+		w.out = append(w.out, "Content-Length: "...)
+		w.out = strconv.AppendInt(w.out, int64(len(w.body)), 10)
+		w.out = append(w.out, "\r\n"...)
+	}
+	w.out = append(w.out, "\r\n"...)
+	w.out = append(w.out, w.body...)
+	_, err := to.Write(w.out)
+	return err == nil && !w.closes
+}
+
+// date is the time as a header has it, which is the same for a second.
+type date struct {
+	second int64
+	text   [len(http.TimeFormat)]byte
+}
+
+// append writes the time behind b.
+func (d *date) append(b []byte, now time.Time) []byte {
+	if second := now.Unix(); second != d.second {
+		d.second = second
+		now.UTC().AppendFormat(d.text[:0], http.TimeFormat)
+	}
+	return append(b, d.text[:]...)
+}
