@@ -7,13 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"runtime"
 	"slices"
-	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Open is a load in an open loop: request k is sent when it is due, at k/Rate, whatever
@@ -35,118 +31,94 @@ type Latencies struct {
 	P50      time.Duration `json:"p50"`
 	P99      time.Duration `json:"p99"`
 	Most     time.Duration `json:"most"`
-	// Late is the 99th percentile of how much later than due the client handed a request
-	// to a connection. It is part of the latencies: this much of them is the client's.
+	// Late is the 99th percentile of how much later than due the client saw that a
+	// request was. It is part of the latencies: this much of them is the client's.
 	Late time.Duration `json:"late"`
-}
-
-// job is one request.
-type job struct {
-	body []byte
-	due  time.Time
 }
 
 // Run sends the load and waits for all answers, each at most five seconds. It is an
 // error if a request fails.
-func (o Open) Run(ctx context.Context) (Latencies, error) {
-	target, err := url.Parse(o.URL)
-	if err != nil || target.Scheme != "http" || target.Port() == "" {
-		return Latencies{}, fmt.Errorf("%q: want http://HOST:PORT/PATH", o.URL)
+//
+// It never sleeps. A thread that is woken, by a timer or by an answer, gets to run tens
+// to hundreds of microseconds late on a machine that has gone idle, which is more than a
+// fast server takes; so this one asks the clock and the sockets in turns, and wants a
+// core of its own.
+func (o Open) Run(ctx context.Context) (l Latencies, err error) {
+	to, err := newTarget(o.URL)
+	if err != nil {
+		return l, err
 	}
 	total := int(o.For.Seconds() * o.Rate)
 	if total < 1 || o.Connections < 1 || len(o.Bodies) == 0 {
-		return Latencies{}, fmt.Errorf("%v requests/s for %s on %d connections of %d bodies: want one request or more", o.Rate, o.For, o.Connections, len(o.Bodies))
+		return l, fmt.Errorf("%v requests/s for %s on %d connections of %d bodies: want one request or more", o.Rate, o.For, o.Connections, len(o.Bodies))
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	jobs := make(chan job, total) // the pacer never waits
-	var answered [][]time.Duration
-	var failed error
-	var mu sync.Mutex
-	var group sync.WaitGroup
-	for range o.Connections {
-		group.Go(func() {
-			latencies, err := send(ctx, target, jobs)
-			mu.Lock()
-			defer mu.Unlock()
-			answered = append(answered, latencies)
-			if err != nil && failed == nil {
-				failed = err
-				cancel()
-			}
-		})
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	s := &sending{Open: o, total: total, free: make([]*conn, o.Connections)}
+	for i := range s.free {
+		s.free[i] = &conn{target: to, descriptor: -1}
 	}
-	late := o.pace(ctx, jobs, total)
-	close(jobs)
-	group.Wait()
-	if failed != nil {
-		return Latencies{}, fmt.Errorf("%v requests/s to %s: %w", o.Rate, o.URL, failed)
+	all := slices.Clone(s.free)
+	defer func() {
+		for _, c := range all {
+			err = errors.Join(err, c.close())
+		}
+	}()
+	if err := s.run(ctx); err != nil {
+		return l, fmt.Errorf("%v requests/s to %s, %d of %d answered: %w", o.Rate, o.URL, len(s.latencies), total, err)
 	}
-	all := slices.Concat(answered...)
-	if len(all) < total {
-		return Latencies{}, fmt.Errorf("%v requests/s to %s: %d of %d answered: %w", o.Rate, o.URL, len(all), total, errors.Join(ctx.Err(), ErrFailures))
-	}
-	slices.Sort(all)
-	slices.Sort(late)
+	slices.Sort(s.latencies)
+	slices.Sort(s.late)
 	return Latencies{
-		Requests: total, P50: Quantile(all, 0.5), P99: Quantile(all, 0.99), Most: all[total-1], Late: Quantile(late, 0.99),
+		Requests: total, P50: Quantile(s.latencies, 0.5), P99: Quantile(s.latencies, 0.99), Most: s.latencies[total-1],
+		Late: Quantile(s.late, 0.99),
 	}, nil
 }
 
-// pace hands out the requests when they are due and returns how late it was with each.
-// It has a thread of its own that sleeps in the kernel: Go's timers wake a process that
-// does nothing else up to a millisecond too late, which is more than what is measured.
-func (o Open) pace(ctx context.Context, jobs chan<- job, total int) []time.Duration {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	// A timer's slack is 50 us unless it is said otherwise.
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // without it the load is a little later
-	late := make([]time.Duration, 0, total)
+// sending is an open loop under way.
+type sending struct {
+	Open
+	total int
+	// due is how many requests have become due, sent how many of them have a connection.
+	due, sent       int
+	free, busy      []*conn
+	latencies, late []time.Duration
+}
+
+// run sends all requests and waits for their answers.
+func (s *sending) run(ctx context.Context) error {
 	began := time.Now()
-	for k := range total {
-		due := began.Add(time.Duration(float64(k) / o.Rate * float64(time.Second)))
-		sleepUntil(due)
-		if ctx.Err() != nil {
-			break
+	at := func(k int) time.Time { return began.Add(time.Duration(float64(k) / s.Rate * float64(time.Second))) }
+	for len(s.latencies) < s.total {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		late = append(late, time.Since(due))
-		jobs <- job{body: o.Bodies[k%len(o.Bodies)], due: due}
+		now := time.Now()
+		for ; s.due < s.total && !now.Before(at(s.due)); s.due++ {
+			s.late = append(s.late, now.Sub(at(s.due)))
+		}
+		for ; s.sent < s.due && len(s.free) > 0; s.sent++ {
+			c := s.free[len(s.free)-1] // the warmest
+			if err := c.send(s.Bodies[s.sent%len(s.Bodies)], at(s.sent)); err != nil {
+				return err
+			}
+			s.free, s.busy = s.free[:len(s.free)-1], append(s.busy, c)
+		}
+		for i := 0; i < len(s.busy); {
+			c := s.busy[i]
+			answered, done, err := c.look()
+			switch {
+			case err != nil:
+				return err
+			case !done:
+				i++
+				continue
+			}
+			s.latencies = append(s.latencies, answered.Sub(c.due))
+			s.free, s.busy = append(s.free, c), slices.Delete(s.busy, i, i+1)
+		}
 	}
-	return late
-}
-
-// sleepUntil sleeps in the kernel. It looks at no context: what is slept is the time
-// between two requests.
-func sleepUntil(due time.Time) {
-	for {
-		left := time.Until(due)
-		if left <= 0 {
-			return
-		}
-		t := unix.NsecToTimespec(int64(left))
-		_ = unix.Nanosleep(&t, nil) // an interrupted sleep goes on
-	}
-}
-
-// send takes jobs on one connection until there are no more, and returns the
-// latencies of those that were answered.
-func send(ctx context.Context, target *url.URL, jobs <-chan job) (latencies []time.Duration, err error) {
-	c := conn{target: target}
-	defer func() {
-		if closed := c.close(); err == nil {
-			err = closed
-		}
-	}()
-	for j := range jobs {
-		if ctx.Err() != nil {
-			return latencies, nil // whoever ended it says why
-		}
-		if err := c.post(ctx, j.body); err != nil {
-			return latencies, err
-		}
-		latencies = append(latencies, time.Since(j.due))
-	}
-	return latencies, nil
+	return nil
 }
 
 // Quantile of sorted values: the smallest value that at least this share of them does
