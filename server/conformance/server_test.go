@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"rollproof/browsertest"
 )
 
 // build makes the server's binary, once, and returns its path.
@@ -43,13 +45,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// Variables that say where programs are that the tests drive: folders, each looked into
-// before the PATH. Where one is set a missing program fails a test, which is skipped
-// otherwise, and with -short in any case.
-const (
-	clientsFolder = "ROLLPROOF_CLIENTS" // make clients-test sets it
-	browserFolder = "ROLLPROOF_BROWSER" // make browser-test sets it
-)
+// clientsFolder names the variable with the folder of the programs that the tests
+// drive, looked into before the PATH. Where it is set a missing program fails a test,
+// which is skipped otherwise, and with -short in any case. For what the page needs it is
+// browsertest.Folder.
+const clientsFolder = "ROLLPROOF_CLIENTS" // make clients-test sets it
 
 // program is the path of the first of the names that is there.
 func program(t *testing.T, variable string, names ...string) string {
@@ -100,7 +100,7 @@ type entry struct {
 // chooses its ports unless the arguments do.
 func startServer(t *testing.T, in string, args ...string) *server {
 	t.Helper()
-	if testing.Short() && os.Getenv(clientsFolder) == "" && os.Getenv(browserFolder) == "" {
+	if testing.Short() && os.Getenv(clientsFolder) == "" && os.Getenv(browsertest.Folder) == "" {
 		t.Skip("builds and starts the server's binary")
 	}
 	binary, err := build()

@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"rollproof/browsertest"
 	"rollproof/loadtest/compare"
 	"rollproof/loadtest/fake/kept"
 	"rollproof/loadtest/replay"
@@ -52,51 +53,51 @@ func TestPageOfALossyUpgrade(t *testing.T) {
 	b := startBrowser(t)
 	path, _ := write(t, kept.Story{Lossy: true})
 	address := "file://" + path
-	b.do(t, size(1280, 900, false), scheme("light"), chromedp.Navigate(address), chromedp.WaitVisible("#controls"))
-	b.readable(t)
+	b.Do(t, browsertest.Size(1280, 900, false), browsertest.Scheme("light"), chromedp.Navigate(address), chromedp.WaitVisible("#controls"))
+	b.Readable(t)
 	b.picture(t, "1-light")
-	if got := evaluate[string](t, b, "document.querySelector('h1').textContent"); got != "FAIL" {
+	if got := browsertest.Evaluate[string](t, b.Tab, "document.querySelector('h1').textContent"); got != "FAIL" {
 		t.Errorf("the page says %q", got)
 	}
 
 	// The keyboard zooms, moves the line, and hears what was there.
-	b.do(t, chromedp.Focus("#timeline"), chromedp.KeyEvent("+"))
-	b.until(t, `(([a, b]) => Math.abs(b - a - 0.5) < 0.01)(`+shownRange+`)`)
-	b.do(t, chromedp.KeyEvent(kb.ArrowRight))
-	if heard := evaluate[string](t, b, "said.textContent"); !strings.Contains(heard, "lane new") || !strings.Contains(heard, "endpoint ready") || !strings.Contains(heard, "replicas") {
+	b.Do(t, chromedp.Focus("#timeline"), chromedp.KeyEvent("+"))
+	b.Until(t, `(([a, b]) => Math.abs(b - a - 0.5) < 0.01)(`+shownRange+`)`)
+	b.Do(t, chromedp.KeyEvent(kb.ArrowRight))
+	if heard := browsertest.Evaluate[string](t, b.Tab, "said.textContent"); !strings.Contains(heard, "lane new") || !strings.Contains(heard, "endpoint ready") || !strings.Contains(heard, "replicas") {
 		t.Errorf("at the line it says %q", heard)
 	}
 	b.picture(t, "2-zoomed")
-	b.do(t, chromedp.KeyEvent("0"))
-	b.until(t, `(([a, b]) => a === 0 && b === 1)(`+shownRange+`)`)
+	b.Do(t, chromedp.KeyEvent("0"))
+	b.Until(t, `(([a, b]) => a === 0 && b === 1)(`+shownRange+`)`)
 
 	// The pointer: a drag over a part shows it.
-	row := evaluate[[4]float64](t, b, `(r => [r.left, r.top, r.width, r.height])((e => (e.scrollIntoView({block: "center", behavior: "instant"}), e.getBoundingClientRect()))(document.querySelector("#row-lane-0 .plot")))`)
+	row := browsertest.Evaluate[[4]float64](t, b.Tab, `(r => [r.left, r.top, r.width, r.height])((e => (e.scrollIntoView({block: "center", behavior: "instant"}), e.getBoundingClientRect()))(document.querySelector("#row-lane-0 .plot")))`)
 	drag := func(x float64, kind input.MouseType, button input.MouseButton) chromedp.Action {
 		return input.DispatchMouseEvent(kind, row[0]+x*row[2], row[1]+row[3]-4).WithButton(button).WithButtons(1).WithClickCount(1)
 	}
-	b.do(t, drag(0.2, input.MousePressed, input.Left), drag(0.3, input.MouseMoved, input.Left), drag(0.4, input.MouseMoved, input.Left), drag(0.4, input.MouseReleased, input.Left))
-	b.until(t, `(([a, b]) => Math.abs(a - 0.2) < 0.01 && Math.abs(b - 0.4) < 0.01)(`+shownRange+`)`)
-	b.do(t, chromedp.Click(`#controls [data-do="all"]`))
-	b.until(t, `(([a, b]) => a === 0 && b === 1)(`+shownRange+`)`)
+	b.Do(t, drag(0.2, input.MousePressed, input.Left), drag(0.3, input.MouseMoved, input.Left), drag(0.4, input.MouseMoved, input.Left), drag(0.4, input.MouseReleased, input.Left))
+	b.Until(t, `(([a, b]) => Math.abs(a - 0.2) < 0.01 && Math.abs(b - 0.4) < 0.01)(`+shownRange+`)`)
+	b.Do(t, chromedp.Click(`#controls [data-do="all"]`))
+	b.Until(t, `(([a, b]) => a === 0 && b === 1)(`+shownRange+`)`)
 
 	// A loss leads to what explains it, and that back to the moment.
-	first := evaluate[map[string]string](t, b, `(a => ({href: a.getAttribute("href"), name: a.getAttribute("aria-label")}))(document.querySelector("#row-lane-0 a"))`)
+	first := browsertest.Evaluate[map[string]string](t, b.Tab, `(a => ({href: a.getAttribute("href"), name: a.getAttribute("aria-label")}))(document.querySelector("#row-lane-0 a"))`)
 	if !strings.Contains(first["name"], "lost on lane new") || !strings.Contains(first["name"], "refused_after_sigterm") {
 		t.Errorf("a loss is called %q", first["name"])
 	}
-	b.do(t, chromedp.Evaluate(`document.querySelector("#row-lane-0 a").focus()`, nil))
-	if tip := evaluate[string](t, b, "tip.hidden ? '' : tip.textContent"); tip != first["name"] {
+	b.Do(t, chromedp.Evaluate(`document.querySelector("#row-lane-0 a").focus()`, nil))
+	if tip := browsertest.Evaluate[string](t, b.Tab, "tip.hidden ? '' : tip.textContent"); tip != first["name"] {
 		t.Errorf("with the focus on it stands %q, want %q", tip, first["name"])
 	}
-	b.do(t, chromedp.KeyEvent(kb.Enter))
-	b.until(t, `location.hash === "`+first["href"]+`"`)
-	if text := evaluate[string](t, b, "document.querySelector(location.hash).innerText"); !strings.Contains(text, "set a drain of") {
+	b.Do(t, chromedp.KeyEvent(kb.Enter))
+	b.Until(t, `location.hash === "`+first["href"]+`"`)
+	if text := browsertest.Evaluate[string](t, b.Tab, "document.querySelector(location.hash).innerText"); !strings.Contains(text, "set a drain of") {
 		t.Errorf("it leads to %q", text)
 	}
-	b.do(t, chromedp.Click(first["href"]+" a.show"))
-	b.until(t, `(([a, b], l) => Math.abs(a - l.from) < 0.001 && Math.abs(b - l.to) < 0.001)(`+shownRange+`, document.querySelector("`+first["href"]+` a.show").dataset)`)
-	b.do(t, chromedp.Focus("#timeline"), chromedp.KeyEvent("0"))
+	b.Do(t, chromedp.Click(first["href"]+" a.show"))
+	b.Until(t, `(([a, b], l) => Math.abs(a - l.from) < 0.001 && Math.abs(b - l.to) < 0.001)(`+shownRange+`, document.querySelector("`+first["href"]+` a.show").dataset)`)
+	b.Do(t, chromedp.Focus("#timeline"), chromedp.KeyEvent("0"))
 
 	b.names(t, 6, 12)
 	for _, look := range []struct {
@@ -105,8 +106,8 @@ func TestPageOfALossyUpgrade(t *testing.T) {
 		phone         bool
 		scheme        string
 	}{{"3-dark", 1280, 900, false, "dark"}, {"4-phone-light", 360, 740, true, "light"}, {"5-phone-dark", 360, 740, true, "dark"}} {
-		b.do(t, size(look.width, look.height, look.phone), scheme(look.scheme), chromedp.Evaluate(`document.activeElement.blur(); dispatchEvent(new Event("resize"))`, nil))
-		b.readable(t)
+		b.Do(t, browsertest.Size(look.width, look.height, look.phone), browsertest.Scheme(look.scheme), chromedp.Evaluate(`document.activeElement.blur(); dispatchEvent(new Event("resize"))`, nil))
+		b.Readable(t)
 		b.picture(t, look.name)
 	}
 	b.paper(t, "6-print")
@@ -115,7 +116,7 @@ func TestPageOfALossyUpgrade(t *testing.T) {
 
 // names fails unless a screen reader finds the page's parts by their names, and so
 // many buttons and links.
-func (b *browser) names(t *testing.T, buttons, links int) {
+func (b tab) names(t *testing.T, buttons, links int) {
 	t.Helper()
 	// By hand: a browser may be newer than the protocol's bindings, which refuse
 	// words that they do not know.
@@ -129,7 +130,7 @@ func (b *browser) names(t *testing.T, buttons, links int) {
 			Name    text `json:"name"`
 		} `json:"nodes"`
 	}
-	b.do(t, chromedp.ActionFunc(func(ctx context.Context) error {
+	b.Do(t, chromedp.ActionFunc(func(ctx context.Context) error {
 		return cdp.Execute(ctx, "Accessibility.getFullAXTree", nil, &tree)
 	}))
 	found := map[string]int{}
@@ -159,26 +160,26 @@ func (b *browser) names(t *testing.T, buttons, links int) {
 }
 
 // paper prints the page, and fails if what is folded away is not on the paper.
-func (b *browser) paper(t *testing.T, name string) {
+func (b tab) paper(t *testing.T, name string) {
 	t.Helper()
 	var pdf []byte
-	b.do(t, chromedp.ActionFunc(func(ctx context.Context) (err error) {
+	b.Do(t, chromedp.ActionFunc(func(ctx context.Context) (err error) {
 		pdf, _, err = page.PrintToPDF().WithPrintBackground(true).WithPreferCSSPageSize(true).Do(ctx)
 		return err
 	}))
 	if len(pdf) < 20000 {
 		t.Errorf("the paper has %d bytes", len(pdf))
 	}
-	keep(t, "report-"+name+".pdf", pdf)
-	b.do(t, size(794, 1123, false), emulation.SetEmulatedMedia().WithMedia("print"), chromedp.Evaluate(`dispatchEvent(new Event("beforeprint"))`, nil))
-	if n := evaluate[int](t, b, `document.querySelectorAll("details:not([open])").length`); n != 0 {
+	browsertest.Keep(t, "report-"+name+".pdf", pdf)
+	b.Do(t, browsertest.Size(794, 1123, false), emulation.SetEmulatedMedia().WithMedia("print"), chromedp.Evaluate(`dispatchEvent(new Event("beforeprint"))`, nil))
+	if n := browsertest.Evaluate[int](t, b.Tab, `document.querySelectorAll("details:not([open])").length`); n != 0 {
 		t.Errorf("%d parts are folded away on paper", n)
 	}
-	if wide := evaluate[[2]float64](t, b, "[document.documentElement.scrollWidth, innerWidth]"); wide[0] > wide[1] {
+	if wide := browsertest.Evaluate[[2]float64](t, b.Tab, "[document.documentElement.scrollWidth, innerWidth]"); wide[0] > wide[1] {
 		t.Errorf("the paper is %v wide, want at most %v", wide[0], wide[1])
 	}
 	b.picture(t, name)
-	b.do(t, chromedp.Evaluate(`dispatchEvent(new Event("afterprint"))`, nil), emulation.SetEmulatedMedia().WithMedia(""))
+	b.Do(t, chromedp.Evaluate(`dispatchEvent(new Event("afterprint"))`, nil), emulation.SetEmulatedMedia().WithMedia(""))
 }
 
 func TestPageOfOtherRuns(t *testing.T) {
@@ -187,15 +188,13 @@ func TestPageOfOtherRuns(t *testing.T) {
 		"7-pass": {}, "8-load": {Load: true}, "9-inconclusive": {Short: true},
 	} {
 		path, _ := write(t, story)
-		b.do(t, size(1280, 900, false), scheme("light"), chromedp.Navigate("file://"+path), chromedp.WaitVisible("#controls"))
-		b.readable(t)
+		b.Do(t, browsertest.Size(1280, 900, false), browsertest.Scheme("light"), chromedp.Navigate("file://"+path), chromedp.WaitVisible("#controls"))
+		b.Readable(t)
 		b.picture(t, name)
 		b.names(t, 5, 5)
-		b.mutex.Lock()
-		if len(b.problems) > 0 {
-			t.Errorf("%s: the browser complained: %q", name, b.problems)
+		if problems := b.Problems(); len(problems) > 0 {
+			t.Errorf("%s: the browser complained: %q", name, problems)
 		}
-		b.mutex.Unlock()
 	}
 }
 
@@ -203,13 +202,13 @@ func TestPageOfOtherRuns(t *testing.T) {
 func TestPageWithoutJavaScript(t *testing.T) {
 	b := startBrowser(t)
 	path, _ := write(t, kept.Story{Lossy: true})
-	b.do(t, size(1280, 900, false), emulation.SetScriptExecutionDisabled(true), chromedp.Navigate("file://"+path), chromedp.WaitReady("#timeline"))
+	b.Do(t, browsertest.Size(1280, 900, false), emulation.SetScriptExecutionDisabled(true), chromedp.Navigate("file://"+path), chromedp.WaitReady("#timeline"))
 	b.picture(t, "10-no-script")
-	b.do(t, emulation.SetScriptExecutionDisabled(false))
-	if evaluate[bool](t, b, "controls.checkVisibility()") {
+	b.Do(t, emulation.SetScriptExecutionDisabled(false))
+	if browsertest.Evaluate[bool](t, b.Tab, "controls.checkVisibility()") {
 		t.Error("buttons that do nothing are shown")
 	}
-	if n := evaluate[int](t, b, `document.querySelectorAll("#ticks text").length`); n < 4 {
+	if n := browsertest.Evaluate[int](t, b.Tab, `document.querySelectorAll("#ticks text").length`); n < 4 {
 		t.Errorf("%d ticks on the axis", n)
 	}
 }
@@ -222,14 +221,14 @@ func TestPageOfAnInjection(t *testing.T) {
 	b := startBrowser(t)
 	path, _ := write(t, kept.Story{Lossy: true, Mess: mess})
 	address := "file://" + path
-	b.do(t, size(1280, 900, false), scheme("light"), chromedp.Navigate(address), chromedp.WaitVisible("#controls"), chromedp.Focus("#timeline"), chromedp.KeyEvent(kb.ArrowRight))
-	if evaluate[bool](t, b, `typeof pwned !== "undefined" || document.querySelectorAll("img").length > 0 || document.scripts.length !== 2`) {
+	b.Do(t, browsertest.Size(1280, 900, false), browsertest.Scheme("light"), chromedp.Navigate(address), chromedp.WaitVisible("#controls"), chromedp.Focus("#timeline"), chromedp.KeyEvent(kb.ArrowRight))
+	if browsertest.Evaluate[bool](t, b.Tab, `typeof pwned !== "undefined" || document.querySelectorAll("img").length > 0 || document.scripts.length !== 2`) {
 		t.Error("what a pod's name says was carried out")
 	}
-	if !evaluate[bool](t, b, `document.body.innerText.includes("<script>pwned=1;alert(1)</script>")`) {
+	if !browsertest.Evaluate[bool](t, b.Tab, `document.body.innerText.includes("<script>pwned=1;alert(1)</script>")`) {
 		t.Error("the text is not shown as it is")
 	}
-	b.readable(t)
+	b.Readable(t)
 	b.picture(t, "11-injection")
 	b.quiet(t, address)
 }
@@ -306,18 +305,18 @@ func TestPageOfAComparison(t *testing.T) {
 	b := startBrowser(t)
 	path := comparison(t, kept.Story{Lossy: true, Mess: mess}, kept.Story{Rate: 60})
 	address := "file://" + path
-	b.do(t, size(1280, 900, false), scheme("light"), chromedp.Navigate(address), chromedp.WaitVisible("#latencies-h"))
+	b.Do(t, browsertest.Size(1280, 900, false), browsertest.Scheme("light"), chromedp.Navigate(address), chromedp.WaitVisible("#latencies-h"))
 	for _, look := range []struct {
 		name          string
 		width, height int64
 		phone         bool
 		scheme        string
 	}{{"12-comparison", 1280, 900, false, "light"}, {"13-comparison-dark", 1280, 900, false, "dark"}, {"14-comparison-phone", 360, 740, true, "light"}} {
-		b.do(t, size(look.width, look.height, look.phone), scheme(look.scheme))
-		b.readable(t)
+		b.Do(t, browsertest.Size(look.width, look.height, look.phone), browsertest.Scheme(look.scheme))
+		b.Readable(t)
 		b.picture(t, look.name)
 	}
-	if evaluate[bool](t, b, `typeof pwned !== "undefined" || document.querySelectorAll("img, script").length > 0`) {
+	if browsertest.Evaluate[bool](t, b.Tab, `typeof pwned !== "undefined" || document.querySelectorAll("img, script").length > 0`) {
 		t.Error("what a folder's name says was carried out")
 	}
 	b.quiet(t, address)
