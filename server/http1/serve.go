@@ -24,10 +24,6 @@ const (
 	// become: a larger request is not plain.
 	firstBuffer = 4 << 10
 	maxRequest  = 16 << 10
-	// patience is how long the rest of a request may take. One that takes longer is
-	// net/http's, with its time-outs and what it says of them. Many clients send header
-	// and body apart; this is time for both.
-	patience = 100 * time.Millisecond
 )
 
 // Conn is a connection that requests come on.
@@ -45,6 +41,10 @@ type Server struct {
 	// sent when the handler returns, all at once: there is no flushing and no hijacking,
 	// and no information (1xx) or trailer is sent.
 	Handler http.Handler
+	// Patience is how long the rest of a request may take, more than 0. One that takes
+	// longer is not plain: time-outs and what they say are net/http's. Many clients
+	// send header and body apart.
+	Patience time.Duration
 	// IdleTimeout ends a connection on which nothing came for as long; it may come an
 	// eighth later, since not every request sets a clock. 0 is never.
 	IdleTimeout time.Duration
@@ -140,9 +140,9 @@ func (v *serving) bound() error {
 	switch {
 	case v.from < v.to && v.requests.since.IsZero():
 		v.requests.since = now
-		v.deadline = now.Add(patience)
+		v.deadline = now.Add(v.Patience)
 	case v.from < v.to:
-		if now.Sub(v.requests.since) >= patience {
+		if now.Sub(v.requests.since) >= v.Patience {
 			return errPatience
 		}
 		return nil

@@ -60,7 +60,7 @@ func serve(t testing.TB, h http.HandlerFunc, idle time.Duration) *served {
 		_ = server.Close()
 	})
 	go func() {
-		rest, _ := (&Server{Handler: h, IdleTimeout: idle, Log: log.New(s.log, "", 0)}).Serve(context.Background(), s.at)
+		rest, _ := (&Server{Handler: h, IdleTimeout: idle, Patience: 100 * time.Millisecond, Log: log.New(s.log, "", 0)}).Serve(context.Background(), s.at)
 		if rest == nil {
 			_ = server.Close() // as whoever serves does
 		}

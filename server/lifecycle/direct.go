@@ -11,9 +11,13 @@ import (
 	"rollproof/server/http1"
 )
 
-// watched is how often it is looked whether the clients of directly answered requests
-// are still there.
-const watched = 100 * time.Millisecond
+const (
+	// watched is how often it is looked whether the clients of directly answered
+	// requests are still there.
+	watched = 100 * time.Millisecond
+	// patience is how long http1 waits for the rest of a request, at most.
+	patience = 250 * time.Millisecond
+)
 
 // direct answers plain requests in the place of a server of net/http, and hands
 // connections on which something else comes over to it.
@@ -34,8 +38,15 @@ func startDirect(ctx context.Context, l *listener, server *http.Server, inFlight
 	}
 	d := &direct{
 		listener: l, server: server,
-		answers: http1.Server{Handler: server.Handler, IdleTimeout: server.IdleTimeout, Log: messages},
-		over:    &handover{of: l, conns: make(chan net.Conn), closed: make(chan struct{})},
+		answers: http1.Server{
+			Handler: server.Handler, IdleTimeout: server.IdleTimeout, Patience: patience, Log: messages,
+		},
+		over: &handover{of: l, conns: make(chan net.Conn), closed: make(chan struct{})},
+	}
+	for _, t := range []time.Duration{server.ReadHeaderTimeout, server.ReadTimeout} {
+		if t > 0 {
+			d.answers.Patience = min(d.answers.Patience, t/2) // net/http is to say that it is over
+		}
 	}
 	ctx = context.WithValue(ctx, http.ServerContextKey, server)
 	l.answer = func(c *conn) { d.serve(context.WithoutCancel(ctx), c) }

@@ -79,7 +79,7 @@ func TestHandsOver(t *testing.T) {
 			}
 			for i, part := range test.parts {
 				if i > 0 && len(part) != len(plain) {
-					time.Sleep(200 * time.Millisecond) // longer than http1's patience
+					time.Sleep(patience + 100*time.Millisecond)
 				}
 				write(t, c, part)
 			}

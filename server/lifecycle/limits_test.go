@@ -328,7 +328,7 @@ func BenchmarkIdleConnections(b *testing.B) {
 	for _, test := range []struct {
 		name           string
 		server, client *tls.Config
-	}{{"plain", nil, nil}, {"TLS", secure, config}} {
+	}{{directly, nil, nil}, {"net-http", nil, nil}, {"TLS", secure, config}} {
 		b.Run(test.name, func(b *testing.B) {
 			const n = 400
 			s := start(b, Config{Drain: true, Delay: time.Millisecond, Timeout: time.Second}, test.server)
