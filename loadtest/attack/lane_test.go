@@ -1,16 +1,11 @@
 package attack_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
-	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,96 +13,11 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"rollproof/loadtest/attack"
-	"rollproof/loadtest/cases"
 	"rollproof/loadtest/fake"
 	"rollproof/loadtest/tally"
 )
 
 var set = fake.Set(7)
-
-func config(url string) attack.Config {
-	return attack.Config{
-		Name: "new", URL: url, Rate: 100, Workers: 200, Timeout: 10 * time.Second, BatchRows: 1, Batches: len(set.Rows),
-	}
-}
-
-// send runs a lane for d and returns its tally and Vegeta's results.
-func send(t *testing.T, cfg attack.Config, versions *attack.Versions, d time.Duration) (*tally.Lane, []vegeta.Result) {
-	t.Helper()
-	return sendTo(t, cfg, set, versions, d)
-}
-
-// sendTo does so with a service.
-func sendTo(t *testing.T, cfg attack.Config, service cases.Service, versions *attack.Versions, d time.Duration) (*tally.Lane, []vegeta.Result) {
-	t.Helper()
-	var raw bytes.Buffer
-	lane, err := attack.NewLane(cfg, service, versions, time.Now(), &raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	defer cancel()
-	if err := lane.Run(ctx); err != nil {
-		t.Fatal(err)
-	}
-	l := lane.Tally()
-	results := decode(t, &raw)
-	if uint64(len(results)) != l.Requests {
-		t.Errorf("%d results kept of %d requests", len(results), l.Requests)
-	}
-	return l, results
-}
-
-// sendUntil runs a lane until it has sent n requests: a busy machine takes longer
-// for them. Version 1 may answer.
-func sendUntil(t *testing.T, cfg attack.Config, service cases.Service, n uint64) (*tally.Lane, []vegeta.Result) {
-	t.Helper()
-	var raw bytes.Buffer
-	lane, err := attack.NewLane(cfg, service, attack.NewVersions("1"), time.Now(), &raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	go func() {
-		for sent, _, _ := lane.Counts(); sent < n && ctx.Err() == nil; sent, _, _ = lane.Counts() {
-			time.Sleep(time.Millisecond)
-		}
-		cancel()
-	}()
-	if err := lane.Run(ctx); err != nil {
-		t.Fatal(err)
-	}
-	return lane.Tally(), decode(t, &raw)
-}
-
-// decode reads results with Vegeta's own decoder.
-func decode(t *testing.T, raw io.Reader) []vegeta.Result {
-	t.Helper()
-	dec := vegeta.DecoderFor(raw)
-	if dec == nil {
-		t.Fatal("vegeta does not know the encoding")
-	}
-	var out []vegeta.Result
-	for {
-		var r vegeta.Result
-		err := dec.Decode(&r)
-		if errors.Is(err, io.EOF) {
-			return out
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, r)
-	}
-}
-
-func serve(t *testing.T, fault func(uint64) fake.Fault) *httptest.Server {
-	t.Helper()
-	s := httptest.NewServer(fake.New(set, "pod-a", "1", fault))
-	t.Cleanup(s.Close)
-	return s
-}
 
 func TestRightAnswers(t *testing.T) {
 	t.Parallel()
@@ -217,94 +127,6 @@ func TestUnknownHost(t *testing.T) {
 	}
 }
 
-// connections counts the connections that a server accepts.
-type connections struct {
-	net.Listener
-	accepted atomic.Int64
-}
-
-func (c *connections) Accept() (net.Conn, error) {
-	conn, err := c.Listener.Accept()
-	if err == nil {
-		c.accepted.Add(1)
-	}
-	return conn, err
-}
-
-func counted(t *testing.T, handler http.Handler) (string, *connections) {
-	t.Helper()
-	s := httptest.NewUnstartedServer(handler)
-	c := &connections{Listener: s.Listener}
-	s.Listener = c
-	s.Start()
-	t.Cleanup(s.Close)
-	return s.URL, c
-}
-
-func TestHotLaneKeepsExactlyItsConnections(t *testing.T) {
-	t.Parallel()
-	// Each request is under way for its hold, so that this much is always open.
-	var open, peak atomic.Int64
-	server := fake.New(set, "pod-a", "1", nil)
-	url, conns := counted(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		now := open.Add(1)
-		defer open.Add(-1)
-		for p := peak.Load(); now > p && !peak.CompareAndSwap(p, now); p = peak.Load() {
-		}
-		server.ServeHTTP(w, r)
-	}))
-	cfg := config(url)
-	cfg.Name, cfg.ClosedLoop, cfg.KeepAlive, cfg.Workers, cfg.Hold = "hot", true, true, 64, 40*time.Millisecond
-	l, _ := sendUntil(t, cfg, set, 640)
-	if l.LostTotal() != 0 || l.Masked != 0 {
-		t.Fatalf("lost %v, masked %d", l.EarliestLosses(), l.Masked)
-	}
-	// On a busy machine Go's transport may dial for a request that then takes another's.
-	if got := conns.accepted.Load(); got < 64 || got > 66 {
-		t.Errorf("%d connections, want 64", got)
-	}
-	// Half of them wait in the header, of which the handler does not know.
-	if got := peak.Load(); got < 25 {
-		t.Errorf("at most %d requests under way at once, want about 32: the header is not sent before the hold", got)
-	}
-	// 64 connections / 40 ms; a slow machine does fewer.
-	if l.Rate() > 1700 {
-		t.Errorf("%.0f requests a second, want up to 1600", l.Rate())
-	}
-	if fastest := time.Duration(l.Latency.Min()) * time.Microsecond; fastest < 35*time.Millisecond {
-		t.Errorf("a request took %v: it was not held", fastest)
-	}
-}
-
-// A server that only calls Shutdown closes each kept connection on which it has not
-// read a header to its end. The hot lane must be there with some of them, whenever
-// that is, and not only in the moment between an answer and the next request.
-func TestHotLaneSeesKeptConnectionsClosed(t *testing.T) {
-	t.Parallel()
-	s := serve(t, nil)
-	cfg := config(s.URL)
-	cfg.Name, cfg.ClosedLoop, cfg.KeepAlive, cfg.Workers, cfg.Hold = "hot", true, true, 32, 100*time.Millisecond
-	time.AfterFunc(550*time.Millisecond, func() { _ = s.Config.Shutdown(context.Background()) }) // what it returns comes after the test
-	kept := 0
-	for _, loss := range lossesOf(t, cfg, 800*time.Millisecond) {
-		if loss.Reused && loss.LastPod == "pod-a" {
-			kept++
-		}
-	}
-	if kept == 0 {
-		t.Error("no kept connection was seen to close")
-	}
-}
-
-func TestNewLaneUsesAConnectionARequest(t *testing.T) {
-	t.Parallel()
-	url, conns := counted(t, fake.New(set, "pod-a", "1", nil))
-	l, _ := send(t, config(url), attack.NewVersions("1"), 500*time.Millisecond)
-	if got := uint64(conns.accepted.Load()); got != l.Requests {
-		t.Errorf("%d connections for %d requests", got, l.Requests)
-	}
-}
-
 func TestVersionsThatMayAnswer(t *testing.T) {
 	t.Parallel()
 	server := fake.New(set, "pod-a", "1", nil)
@@ -343,83 +165,6 @@ func TestVersionsThatMayAnswer(t *testing.T) {
 	}
 }
 
-// Latency counts from the time at which a request was due: a worker that is not
-// free in time makes it longer, and the send late.
-func TestLatencyFromTheIntendedTime(t *testing.T) {
-	t.Parallel()
-	cfg := config(serve(t, func(uint64) fake.Fault { return fake.Slow }).URL)
-	cfg.Rate, cfg.Workers = 20, 2 // two workers can do 6.7 a second
-	l, _ := send(t, cfg, attack.NewVersions("1"), 2*time.Second)
-	if l.LostTotal() != 0 {
-		t.Fatalf("lost %v", l.EarliestLosses())
-	}
-	if longest := time.Duration(l.Latency.Max()) * time.Microsecond; longest < 700*time.Millisecond {
-		t.Errorf("longest latency %v: the wait for a worker is not in it", longest)
-	}
-	if l.Late == 0 || l.MaxLate < 400*time.Millisecond || l.Dropped < 10 || l.PeakInFlight != 2 || l.MaxWorkers != 2 {
-		t.Errorf("late %d (by %v), dropped %d, %d of %d workers busy", l.Late, l.MaxLate, l.Dropped, l.PeakInFlight, l.MaxWorkers)
-	}
-}
-
-func TestStallIsFound(t *testing.T) {
-	t.Parallel()
-	var began atomic.Pointer[time.Time]
-	server := fake.New(set, "pod-a", "1", nil)
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		now := time.Now()
-		began.CompareAndSwap(nil, &now)
-		// From 300 to 800 ms after the first request nobody is answered.
-		if at := now.Sub(*began.Load()); at > 300*time.Millisecond && at < 800*time.Millisecond {
-			time.Sleep(800*time.Millisecond - at)
-		}
-		server.ServeHTTP(w, r)
-	}))
-	t.Cleanup(s.Close)
-	l, _ := send(t, config(s.URL), attack.NewVersions("1"), 1200*time.Millisecond)
-	if _, length := l.Stall(); length < 450*time.Millisecond || length > 1100*time.Millisecond {
-		t.Errorf("stall %v, want about 500ms", length)
-	}
-	if l.LostTotal() != 0 {
-		t.Errorf("lost %v", l.EarliestLosses())
-	}
-}
-
-// A server that is out for a known time, counted in the requests that were due in
-// it: the lane finds its start and its length to within one interval of its rate,
-// however late the requests came.
-func TestAKnownOutageIsFound(t *testing.T) {
-	t.Parallel()
-	const interval = 5 * time.Millisecond
-	const from, to = 60, 100
-	var n atomic.Int64
-	server := fake.New(set, "pod-a", "1", nil)
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		seq, err := strconv.Atoi(r.Header.Get("X-Vegeta-Seq"))
-		if err == nil && seq >= from && seq < to {
-			n.Add(1)
-			panic(http.ErrAbortHandler)
-		}
-		server.ServeHTTP(w, r)
-	}))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0)
-	s.Start()
-	t.Cleanup(s.Close)
-	cfg := config(s.URL)
-	cfg.Rate = float64(time.Second / interval)
-	l, _ := sendUntil(t, cfg, set, 160)
-	outages := l.Outages()
-	if len(outages) != 1 || n.Load() != to-from || l.LostTotal() != to-from {
-		t.Fatalf("outages %v, %d requests met it, %d were lost", outages, n.Load(), l.LostTotal())
-	}
-	began := l.Began.Sub(l.Origin)
-	if late := outages[0].From - began - from*interval; late < -interval || late > interval {
-		t.Errorf("it began at %v, want %v", outages[0].From-began, from*interval)
-	}
-	if off := outages[0].To - outages[0].From - (to-from)*interval; off < -interval || off > interval {
-		t.Errorf("it lasted %v, want %v", outages[0].To-outages[0].From, (to-from)*interval)
-	}
-}
-
 type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, errors.New("disk full") }
@@ -454,31 +199,5 @@ func TestConfigIsChecked(t *testing.T) {
 		if _, err := attack.NewLane(cfg, set, attack.NewVersions(), time.Now(), io.Discard); err == nil {
 			t.Errorf("%s: no error", name)
 		}
-	}
-}
-
-// BenchmarkHotLane measures what a request costs the sender.
-func BenchmarkHotLane(b *testing.B) {
-	s := httptest.NewServer(fake.New(set, "pod-a", "1", nil))
-	defer s.Close()
-	cfg := config(s.URL)
-	cfg.ClosedLoop, cfg.KeepAlive, cfg.Workers = true, true, 8
-	lane, err := attack.NewLane(cfg, set, attack.NewVersions("1"), time.Now(), io.Discard)
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		for {
-			if n, _, _ := lane.Counts(); n >= uint64(b.N) {
-				cancel()
-				return
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}()
-	b.ResetTimer()
-	if err := lane.Run(ctx); err != nil {
-		b.Fatal(err)
 	}
 }

@@ -6,10 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"rollproof/loadtest/explain"
 	"rollproof/loadtest/report"
 	"rollproof/loadtest/report/series"
-	"rollproof/loadtest/timeline"
 	"rollproof/loadtest/verdict"
 )
 
@@ -69,41 +67,6 @@ type Page struct {
 	Schema    int
 }
 
-// Figure is one number of the page's head.
-type Figure struct {
-	Name, Value, Note string
-	Bad               bool
-}
-
-// Reason is one reason of the verdict.
-type Reason struct {
-	Mark string // fail or lacking
-	Text string
-}
-
-// Check is one rule with how it came out.
-type Check struct {
-	Rule, Wanted, Seen, Outcome, Class string
-}
-
-// Cause is one explanation.
-type Cause struct {
-	ID, Name, Title  string
-	Count            string
-	When             string
-	Lanes, Pods      string
-	Sentence, Advice string
-	From, To         float64 // shares, for the zoom
-	Examples         []LossRow
-}
-
-// LossRow is one loss.
-type LossRow struct {
-	At, Lane, Class, Pod, Detail, Cause, CauseID string
-	Seq                                          uint64
-	Sentence                                     string
-}
-
 // LaneRow is one lane's counts.
 type LaneRow struct {
 	Name, Requests, Rate, OK, Lost, Words, Masked, Late, Dropped, Stall string
@@ -125,30 +88,6 @@ type Setting struct{ Name, Value string }
 
 // Moment is a line through all rows.
 type Moment struct{ X, Name string }
-
-// Data is what the script reads: the same that is drawn, as numbers.
-type Data struct {
-	Seconds float64    `json:"seconds"`
-	Step    float64    `json:"step"`
-	Phases  []State    `json:"phases"`
-	Lanes   []LaneData `json:"lanes"`
-	Pods    []PodData  `json:"pods"`
-	Scales  [][4]int32 `json:"scales"` // asked for, ready, measured, most
-	ScaleAt []float64  `json:"scaleAt"`
-}
-
-// LaneData is a lane's points: when, requests, lost, masked, p50, p99, max.
-type LaneData struct {
-	Name   string       `json:"name"`
-	Points [][7]float64 `json:"points"`
-}
-
-// PodData is a pod's states and its endpoint's.
-type PodData struct {
-	Name   string  `json:"name"`
-	States []State `json:"states"`
-	Routes []State `json:"routes"`
-}
 
 func newPage(r *report.Report, s *series.Series, missing string) *Page {
 	d := &drawing{axis: newAxis(r.Run.Start, r.Run.End), r: r, s: s}
@@ -214,127 +153,6 @@ func newPage(r *report.Report, s *series.Series, missing string) *Page {
 	return p
 }
 
-// what names the run.
-func what(r *report.Report) string {
-	target := r.Settings.URL
-	if c := r.Settings.Cluster; c != nil && c.Deployment != "" {
-		target = c.Deployment
-		if c.Namespace != "" {
-			target = c.Namespace + "/" + c.Deployment
-		}
-	}
-	target = clip(target, 120)
-	if !r.Run.Upgrade {
-		return "load on " + target + ", version " + clip(r.Run.From, 40)
-	}
-	return fmt.Sprintf("upgrade of %s from version %s to %s", target, clip(r.Run.From, 40), clip(r.Run.To, 40))
-}
-
-// meaning says in one sentence what the verdict says.
-func meaning(v verdict.Verdict) string {
-	switch v.Outcome {
-	case verdict.Pass:
-		if v.Lost == 0 && v.Masked == 0 {
-			return "Every request got the right answer, and every objective was met."
-		}
-		return "Every objective was met."
-	case verdict.Fail:
-		if v.Lost > 0 {
-			return fmt.Sprintf("%s of %s requests did not get the right answer.", count(v.Lost), count(v.Requests))
-		}
-		return "An objective was not met."
-	}
-	return "Nothing that was seen speaks against it, and there is too little to say that all is well."
-}
-
-func figures(r *report.Report) []Figure {
-	v := r.Verdict
-	out := []Figure{
-		{Name: "requests", Value: count(v.Requests)},
-		{Name: "lost", Value: count(v.Lost), Bad: v.Lost > r.Objectives.Lost, Note: fmt.Sprintf("fewer than %s of all, with 95 %% certainty", rateBound(v.LossRateUpper))},
-		{Name: "masked", Value: count(v.Masked), Bad: v.Masked > r.Objectives.Masked, Note: "answered by a retry that the client hid"},
-		{Name: "down", Value: long(v.SecondsDown), Bad: v.SecondsDown > 0, Note: "from a loss to the next right answer, all lanes together"},
-	}
-	var stall float64
-	var lane string
-	for _, l := range r.Lanes {
-		if l.OpenLoop && l.Stall > stall {
-			stall, lane = l.Stall, l.Name
-		}
-	}
-	if lane != "" {
-		out = append(out, Figure{Name: "longest stall", Value: long(stall), Bad: stall > r.Objectives.Stall.D().Seconds(), Note: "without a right answer, on lane " + lane})
-	}
-	if v.OutageSeen > 0 {
-		out = append(out, Figure{Name: "shortest outage shown", Value: long(v.OutageSeen), Note: "a longer one would have met a request, wherever it fell"})
-	}
-	if u := r.Upgrade; u != nil && u.Rollout != nil {
-		limit := r.Objectives.Rollout.D().Seconds()
-		out = append(out, Figure{Name: "rollout", Value: long(*u.Rollout), Bad: limit > 0 && *u.Rollout > limit, Note: "from the command's start until the last old pod was gone"})
-	}
-	return out
-}
-
-// ruleNames says what the rules ask, in words.
-var ruleNames = map[verdict.Rule]string{
-	verdict.SamplerRule: "Harness", verdict.Losses: "Losses", verdict.Stall: "Stall", verdict.Latency: "Latency", verdict.Evidence: "Evidence", verdict.Watch: "Watch",
-	verdict.Command: "Command", verdict.Rollout: "Rollout", verdict.Scaling: "Scaling", verdict.Interruption: "To its end",
-}
-
-func newCheck(c report.Check) Check {
-	out := Check{Rule: ruleNames[c.Rule], Wanted: clip(c.Wanted, maxText), Seen: clip(c.Seen, maxText), Outcome: "met", Class: "pass"}
-	if out.Rule == "" {
-		out.Rule = string(c.Rule)
-	}
-	switch {
-	case c.Outcome == verdict.Fail:
-		out.Outcome, out.Class = "not met", "fail"
-	case c.Outcome == verdict.Inconclusive:
-		out.Outcome, out.Class = "not shown", "lacking"
-	case !c.Judged:
-		out.Outcome, out.Class = "not judged", "none"
-	}
-	return out
-}
-
-// causeTitle writes a cause's word as words.
-func causeTitle(c explain.Cause) string {
-	return strings.NewReplacer("_", " ", "sigterm", "SIGTERM", "oom", "OOM").Replace(string(c))
-}
-
-// cause puts one explanation into words.
-func (d *drawing) cause(e explain.Explanation) Cause {
-	c := Cause{
-		ID: causeID(e.Cause), Name: string(e.Cause), Title: causeTitle(e.Cause),
-		Count: plural(e.Count, "request", "requests"), Lanes: strings.Join(e.Lanes, ", "),
-		When:     fmt.Sprintf("%s to %s after the start", long(d.r.After(e.From)), long(d.r.After(e.To))),
-		Sentence: clip(e.Sentence, 2000), Advice: clip(e.Advice, 2000),
-	}
-	if e.Masked > 0 {
-		c.Count += fmt.Sprintf(", %s of them answered by a hidden retry", count(e.Masked))
-	}
-	pods := e.Pods[:min(len(e.Pods), 10)]
-	names := make([]string, 0, len(pods))
-	for _, p := range pods {
-		names = append(names, clip(p, 80))
-	}
-	c.Pods = strings.Join(names, ", ")
-	if n := len(e.Pods) - len(pods); n > 0 {
-		c.Pods += fmt.Sprintf(" and %d more", n)
-	}
-	// A moment before and after, so that what led to it is seen.
-	from, to := d.share(e.From), d.share(e.To)
-	room := max((to-from)/10, 0.02)
-	c.From, c.To = max(from-room, 0), min(to+room, 1)
-	for _, x := range e.Examples {
-		c.Examples = append(c.Examples, LossRow{
-			At: long(d.r.After(x.At)), Lane: x.Lane, Seq: x.Seq, Class: string(x.Class), Pod: clip(x.Pod, 80),
-			Detail: clip(x.Detail, 300), Sentence: clip(x.Sentence, maxText),
-		})
-	}
-	return c
-}
-
 // moments returns the moments that matter to every row.
 func (d *drawing) moments() []Moment {
 	var out []Moment
@@ -382,36 +200,6 @@ func (d *drawing) whenOrNot(t time.Time) string {
 	return d.when(t)
 }
 
-func (p *Page) losses(d *drawing) {
-	all := d.r.Losses
-	explained := map[explain.Cause]string{}
-	for _, e := range d.r.Explanations {
-		explained[e.Cause] = causeID(e.Cause)
-	}
-	for _, l := range all[:min(len(all), maxLosses)] {
-		pod := l.Pod
-		if pod == "" {
-			pod = l.LastPod
-		}
-		p.Losses = append(p.Losses, LossRow{
-			At: long(d.r.After(l.At)), Lane: l.Lane, Seq: l.Seq, Class: string(l.Class), Pod: clip(pod, 80),
-			Detail: clip(l.Detail, 300), Cause: causeTitle(l.Cause), CauseID: explained[l.Cause],
-		})
-	}
-	if n := uint64(len(p.Losses)); n < d.r.Verdict.Lost {
-		p.LossNote = fmt.Sprintf("The earliest %s of %s. Each one is in raw/LANE.losses.jsonl, the counts above and the marks in the timeline hold all of them.", count(n), count(d.r.Verdict.Lost))
-	}
-}
-
-// shorten leaves out the middle of a list that is longer than most, and says how
-// many that were.
-func shorten[T any](list []T, most int) (head, tail []T, left int) {
-	if len(list) <= most {
-		return list, nil, 0
-	}
-	return list[:most/2], list[len(list)-most/2:], len(list) - most/2*2
-}
-
 func (p *Page) command(d *drawing) {
 	p.CommandOf = clip(strings.Join(d.r.Settings.Command, " "), maxText)
 	var lines []string
@@ -453,63 +241,6 @@ func settings(r *report.Report) []Setting {
 	var out []Setting
 	for _, s := range r.Flat() {
 		out = append(out, Setting{clip(s.Name, 120), clip(s.Value, maxText)})
-	}
-	return out
-}
-
-// data returns what the script reads.
-func (d *drawing) data() Data {
-	out := Data{Seconds: d.total, Phases: []State{}, Lanes: []LaneData{}, Pods: []PodData{}, Scales: [][4]int32{}, ScaleAt: []float64{}}
-	for _, p := range d.r.Phases() {
-		out.Phases = append(out.Phases, State{d.r.After(p.From), d.r.After(p.To), p.Name})
-	}
-	if d.s != nil {
-		out.Step = d.s.Width
-		for _, l := range d.s.Lanes {
-			lane := LaneData{Name: l.Name, Points: [][7]float64{}}
-			for _, p := range l.Points {
-				lane.Points = append(lane.Points, [7]float64{p.At, float64(p.Requests), float64(p.Lost), float64(p.Masked), p.P50, p.P99, p.Max})
-			}
-			out.Lanes = append(out.Lanes, lane)
-		}
-	}
-	t := d.r.Timeline()
-	if t == nil {
-		return out
-	}
-	rows, _ := d.pods(t)
-	drawn := map[string]bool{}
-	for _, row := range rows {
-		drawn[row.Label] = true
-	}
-	for _, p := range d.r.Pods {
-		if p.Cluster != nil && drawn[clip(p.Name, 80)] {
-			out.Pods = append(out.Pods, PodData{Name: clip(p.Name, 80), States: orNone(d.states(*p.Cluster)), Routes: orNone(d.routes(t, p.Name))})
-		}
-	}
-	scales := t.Scales
-	for _, s := range thin(scales, 500) {
-		out.Scales = append(out.Scales, [4]int32{s.Spec, s.Ready, s.Measured, s.Max})
-		out.ScaleAt = append(out.ScaleAt, d.r.After(s.At))
-	}
-	return out
-}
-
-func orNone(s []State) []State {
-	if s == nil {
-		return []State{}
-	}
-	return s
-}
-
-// thin keeps at most so many of a list, evenly.
-func thin(list []timeline.Scale, most int) []timeline.Scale {
-	if len(list) <= most {
-		return list
-	}
-	out := make([]timeline.Scale, 0, most)
-	for i := range most {
-		out = append(out, list[i*len(list)/most])
 	}
 	return out
 }
