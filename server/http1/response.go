@@ -8,11 +8,37 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
 // maxKept is the size from which the memory of an answer is left to the collector.
 const maxKept = 64 << 10
+
+// memory is what an answer is put together in. Connections share it: one that waits for
+// a request holds none.
+type memory struct {
+	// out is the answer: the status line and the fields, and when it is sent the rest.
+	out, body []byte
+	keys      []string
+}
+
+// memories holds unused memory. The zero value is ready.
+type memories struct{ pool sync.Pool }
+
+func (p *memories) get() *memory {
+	if m, ok := p.pool.Get().(*memory); ok {
+		m.out, m.body = m.out[:0], m.body[:0]
+		return m
+	}
+	return &memory{}
+}
+
+func (p *memories) put(m *memory) {
+	if cap(m.out)+cap(m.body) <= maxKept {
+		p.pool.Put(m)
+	}
+}
 
 // sniffed is how many bytes http.DetectContentType looks at.
 const sniffed = 512
@@ -23,9 +49,7 @@ type response struct {
 	header http.Header
 	// status is 0 until the header is written.
 	status int
-	// out is the answer: the status line and the fields, and when it is sent the rest.
-	out, body []byte
-	keys      []string
+	*memory
 	// typed and closes say what is among the fields: the body's type, and that no
 	// other request may follow. declared is the length, -1 if it is not there.
 	typed, closes bool
@@ -34,13 +58,9 @@ type response struct {
 }
 
 // begin prepares for another answer.
-func (w *response) begin() {
+func (w *response) begin(m *memory) {
 	clear(w.header)
-	w.status, w.typed, w.closes, w.declared = 0, false, false, -1
-	if cap(w.out)+cap(w.body) > maxKept {
-		w.out, w.body = nil, nil
-	}
-	w.out, w.body = w.out[:0], w.body[:0]
+	w.status, w.typed, w.closes, w.declared, w.memory = 0, false, false, -1, m
 }
 
 // Header implements http.ResponseWriter.

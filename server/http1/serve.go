@@ -33,7 +33,7 @@ type Conn interface {
 	Idle()
 }
 
-// Server answers plain requests.
+// Server answers plain requests. It must not be copied.
 type Server struct {
 	// Handler answers. It must not change its request's header, and must be done with
 	// the request, all that hangs on it and the http.ResponseWriter when it returns:
@@ -50,6 +50,8 @@ type Server struct {
 	IdleTimeout time.Duration
 	// Log is told of handlers that panic.
 	Log *log.Logger
+
+	memories memories
 }
 
 // serving is a connection while it is served.
@@ -169,7 +171,11 @@ func (v *serving) answer() (more bool) {
 			}
 		}
 	}()
-	v.response.begin()
+	m := v.memories.get()
+	v.response.begin(m)
 	v.Handler.ServeHTTP(&v.response, v.requests.request)
-	return v.response.send(v.conn)
+	more = v.response.send(v.conn)
+	v.response.memory = nil
+	v.memories.put(m)
+	return more
 }
