@@ -17,6 +17,8 @@ const (
 	maxLines = 32
 )
 
+const contentLength = "Content-Length"
+
 // found is what the bytes that were read are.
 type found int
 
@@ -125,7 +127,7 @@ func (r *requests) header(head []byte) bool {
 		}
 		changed = true
 	}
-	n := 0
+	n, lengthOnly := 0, !changed
 	for ; len(rest) > 0; n++ {
 		var text []byte
 		text, rest = cut(rest)
@@ -136,13 +138,20 @@ func (r *requests) header(head []byte) bool {
 			r.lines = append(r.lines, line{})
 		}
 		if l := &r.lines[n]; l.text != string(text) {
+			was := l.key
 			if !l.read(string(text)) {
 				return false
 			}
 			changed = true
+			// The header has the value by its place, so that it is up to date.
+			lengthOnly = lengthOnly && was == contentLength && l.key == contentLength && r.length(l.value[0])
 		}
 	}
-	if !changed && n == r.kept {
+	switch {
+	case n == r.kept && !changed:
+		return true
+	case n == r.kept && lengthOnly:
+		r.sized()
 		return true
 	}
 	r.kept = n
@@ -229,7 +238,7 @@ func (r *requests) fields(lines []line) bool {
 				return false
 			}
 			continue
-		case "Content-Length":
+		case contentLength:
 			if r.size >= 0 || !r.length(value) {
 				return false
 			}
@@ -249,9 +258,12 @@ func (r *requests) fields(lines []line) bool {
 		return false
 	}
 	r.size = max(r.size, 0)
-	r.blank.ContentLength, r.blank.Body = int64(r.size), http.NoBody
+	r.sized()
 	return true
 }
+
+// sized takes over the body's size.
+func (r *requests) sized() { r.blank.ContentLength, r.blank.Body = int64(r.size), http.NoBody }
 
 // host takes over a host that needs no second look.
 func (r *requests) host(value string) bool {

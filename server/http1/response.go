@@ -15,6 +15,9 @@ import (
 // maxKept is the size from which the memory of an answer is left to the collector.
 const maxKept = 64 << 10
 
+// maxRendered is how long a header is kept at most.
+const maxRendered = 1 << 10
+
 // memory is what an answer is put together in. Connections share it: one that waits for
 // a request holds none.
 type memory struct {
@@ -51,16 +54,26 @@ type response struct {
 	status int
 	*memory
 	// typed and closes say what is among the fields: the body's type, and that no
-	// other request may follow. declared is the length, -1 if it is not there.
-	typed, closes bool
-	declared      int
-	date          date
+	// other request may follow, and the length, which is declared, -1 if it is no number.
+	typed, closes, sized bool
+	declared             int
+	date                 date
+	// last is the header that was written last: mostly the next one is the same.
+	last rendered
+}
+
+// rendered is a header as it was written, without the date and the length.
+type rendered struct {
+	status int // 0 if there is none
+	fields []struct{ key, value string }
+	text   []byte
+	typed  bool
 }
 
 // begin prepares for another answer.
 func (w *response) begin(m *memory) {
 	clear(w.header)
-	w.status, w.typed, w.closes, w.declared, w.memory = 0, false, false, -1, m
+	w.status, w.typed, w.closes, w.sized, w.declared, w.memory = 0, false, false, false, -1, m
 }
 
 // Header implements http.ResponseWriter.
@@ -76,23 +89,10 @@ func (w *response) WriteHeader(status int) {
 		return // the first one counts, and an information can be done without
 	}
 	w.status = status
-	w.out = append(w.out, "HTTP/1.1 "...)
-	w.out = strconv.AppendInt(w.out, int64(status), 10)
-	w.out = append(w.out, ' ')
-	if text := http.StatusText(status); text != "" {
-		w.out = append(w.out, text...)
+	if w.last.is(status, w.header) {
+		w.out, w.typed = append(w.out, w.last.text...), w.last.typed
 	} else {
-		w.out = append(w.out, "status code "...) // as net/http
-		w.out = strconv.AppendInt(w.out, int64(status), 10)
-	}
-	w.out = append(w.out, "\r\n"...)
-	w.keys = w.keys[:0]
-	for key := range w.header {
-		w.keys = append(w.keys, key)
-	}
-	slices.Sort(w.keys)
-	for _, key := range w.keys {
-		w.fields(key, w.header[key])
+		w.render()
 	}
 	if _, given := w.header["Date"]; !given {
 		w.out = append(w.out, "Date: "...)
@@ -101,11 +101,60 @@ func (w *response) WriteHeader(status int) {
 	}
 }
 
+// is says whether a header is the one that was rendered.
+func (r *rendered) is(status int, header http.Header) bool {
+	if r.status != status || len(r.fields) != len(header) {
+		return false
+	}
+	for i := range r.fields {
+		if values := header[r.fields[i].key]; len(values) != 1 || values[0] != r.fields[i].value {
+			return false
+		}
+	}
+	return true
+}
+
+// render writes the status line and the fields, and keeps them if a later answer may
+// have the same.
+func (w *response) render() {
+	w.out = append(w.out, "HTTP/1.1 "...)
+	w.out = strconv.AppendInt(w.out, int64(w.status), 10)
+	w.out = append(w.out, ' ')
+	if text := http.StatusText(w.status); text != "" {
+		w.out = append(w.out, text...)
+	} else {
+		w.out = append(w.out, "status code "...) // as net/http
+		w.out = strconv.AppendInt(w.out, int64(w.status), 10)
+	}
+	w.out = append(w.out, "\r\n"...)
+	w.keys = w.keys[:0]
+	for key := range w.header {
+		w.keys = append(w.keys, key)
+	}
+	slices.Sort(w.keys)
+	w.last.status, w.last.fields = w.status, w.last.fields[:0]
+	for _, key := range w.keys {
+		values := w.header[key]
+		w.fields(key, values)
+		if len(values) != 1 {
+			w.last.status = 0
+			continue
+		}
+		w.last.fields = append(w.last.fields, struct{ key, value string }{key, values[0]})
+	}
+	if w.closes || w.sized || len(w.out) > maxRendered {
+		w.last.status = 0
+	}
+	if w.last.status != 0 {
+		w.last.text, w.last.typed = append(w.last.text[:0], w.out...), w.typed
+	}
+}
+
 // fields writes the fields of one name.
 func (w *response) fields(key string, values []string) {
 	switch key {
 	case "Content-Length":
-		w.declared = -1
+		w.sized = true
 		if n, err := strconv.Atoi(strings.Join(values, ",")); err == nil {
 			w.declared = n
 		}

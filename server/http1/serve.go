@@ -29,8 +29,9 @@ const (
 // Conn is a connection that requests come on.
 type Conn interface {
 	net.Conn
-	// Idle is called after an answer when nothing of another request has been read.
-	Idle()
+	// Idle is called after an answer when nothing of another request has been read, with
+	// the time.
+	Idle(now time.Time)
 }
 
 // Server answers plain requests. It must not be copied.
@@ -65,6 +66,8 @@ type serving struct {
 	from, to int
 	// deadline for reading that is set.
 	deadline time.Time
+	// now is when the connection became idle, if it has just done so.
+	now time.Time
 }
 
 // Serve answers requests on the connection until it ends, which gives nil, or until a
@@ -85,7 +88,8 @@ func (s *Server) Serve(ctx context.Context, c Conn) (rest []byte, age time.Durat
 			}
 			if v.from == v.to {
 				v.from, v.to = 0, 0
-				c.Idle()
+				v.now = time.Now()
+				c.Idle(v.now)
 			}
 		case partial:
 			if err := v.read(); err == nil {
@@ -138,7 +142,11 @@ var errPatience = errors.New("the rest of the request takes too long")
 
 // bound sets the deadline for what is read next.
 func (v *serving) bound() error {
-	now := time.Now()
+	now := v.now
+	if now.IsZero() {
+		now = time.Now()
+	}
+	v.now = time.Time{}
 	switch {
 	case v.from < v.to && v.requests.since.IsZero():
 		v.requests.since = now

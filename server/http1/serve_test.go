@@ -24,7 +24,7 @@ type counted struct {
 	idle atomic.Int32
 }
 
-func (c *counted) Idle() { c.idle.Add(1) }
+func (c *counted) Idle(time.Time) { c.idle.Add(1) }
 
 // served is a connection that is served.
 type served struct {
@@ -265,10 +265,9 @@ func TestPanicEndsTheConnection(t *testing.T) {
 	}
 }
 
-// TestAnswersAsNetHTTP holds that an answer is the one that net/http gives.
-func TestAnswersAsNetHTTP(t *testing.T) {
-	t.Parallel()
-	for name, h := range map[string]http.HandlerFunc{
+// handlers are one for each thing that an answer may have, by a name.
+func handlers() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
 		"nothing": func(http.ResponseWriter, *http.Request) {},
 		"text":    func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") },
 		"no type": func(w http.ResponseWriter, _ *http.Request) {
@@ -305,7 +304,44 @@ func TestAnswersAsNetHTTP(t *testing.T) {
 			_, _ = w.Write(make([]byte, 100000))
 		},
 		"echo": echo,
-	} {
+	}
+}
+
+// TestAnswersDoNotDependOnThoseBefore holds that what is kept of an answer for the next
+// one does not show.
+func TestAnswersDoNotDependOnThoseBefore(t *testing.T) {
+	t.Parallel()
+	all := handlers()
+	delete(all, "closing")
+	all["odd-length"] = func(w http.ResponseWriter, _ *http.Request) { // net/http sends it in chunks
+		w.Header().Set("Content-Length", "x")
+		_, _ = io.WriteString(w, "a")
+	}
+	h := func(w http.ResponseWriter, r *http.Request) { all[r.Header.Get("X-Name")](w, r) }
+	ask := func(s *served, name string) (answer, string) {
+		s.send(t, "GET /a HTTP/1.1\r\nHost: x\r\nX-Name: "+name+"\r\n\r\n")
+		a, body := s.answer(t)
+		delete(a.Header, "Date") // it may be a second later
+		return a, body
+	}
+	s := serve(t, h, time.Minute)
+	for first := range all {
+		for second := range all {
+			for _, name := range []string{first, second, second} {
+				got, body := ask(s, name)
+				want, wanted := ask(serve(t, h, time.Minute), name)
+				if !reflect.DeepEqual(got, want) || body != wanted {
+					t.Fatalf("%s after %s: got %+v %.80q\nwant %+v %.80q", name, first, got, body, want, wanted)
+				}
+			}
+		}
+	}
+}
+
+// TestAnswersAsNetHTTP holds that an answer is the one that net/http gives.
+func TestAnswersAsNetHTTP(t *testing.T) {
+	t.Parallel()
+	for name, h := range handlers() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, h, time.Minute)
@@ -366,7 +402,7 @@ func (r *replay) Read(b []byte) (int, error) {
 
 func (*replay) Write(b []byte) (int, error)     { return len(b), nil }
 func (*replay) SetReadDeadline(time.Time) error { return nil }
-func (*replay) Idle()                           {}
+func (*replay) Idle(time.Time)                  {}
 
 // answerConstant returns a handler that reads the body and answers the same each time.
 func answerConstant() http.HandlerFunc {

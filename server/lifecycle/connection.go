@@ -61,8 +61,11 @@ type conn struct {
 }
 
 // idle says that the connection waits for what comes next.
-func (c *conn) idle() {
-	c.since.Store(c.of.now())
+func (c *conn) idle() { c.idleSince(time.Now()) }
+
+// idleSince is idle when the time is known.
+func (c *conn) idleSince(now time.Time) {
+	c.since.Store(int64(now.Sub(c.of.start)))
 	if c.ahead {
 		c.ahead = false // it does not wait: it has a part already
 		return

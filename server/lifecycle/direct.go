@@ -87,7 +87,7 @@ func (l *listener) leaving(c *conn, leave context.CancelFunc) {
 type directConn struct{ *conn }
 
 // Idle implements http1.Conn.
-func (c directConn) Idle() { c.idle() }
+func (c directConn) Idle(now time.Time) { c.idleSince(now) }
 
 // SetReadDeadline implements net.Conn. There are no deadlines of net/http to bend.
 func (c directConn) SetReadDeadline(t time.Time) error { return c.bound(t) }
