@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -105,17 +106,11 @@ func (b *bench) rates(ctx context.Context, report func(string, ...any)) error {
 	for i := range b.pairs {
 		var p, c pair.Pair
 		// The one that comes first changes: what a machine does changes, too.
-		sides := []func(context.Context, float64) (trial, error){b.harness, b.plain}
-		values := []*float64{&p.Ours, &p.Theirs}
-		spent := []*float64{&c.Ours, &c.Theirs}
-		for k := range sides {
-			side := (k + i) % 2
-			best, err := b.best(ctx, sides[side])
-			if err != nil {
-				return err
-			}
-			*values[side], *spent[side] = best.rate, best.cost
+		ours, theirs, err := b.pair(ctx, i%2 == 0)
+		if err != nil {
+			return err
 		}
+		p.Ours, p.Theirs, c.Ours, c.Theirs = ours.rate, theirs.rate, ours.cost, theirs.cost
 		rates, costs = append(rates, p), append(costs, c)
 		report("pair %d: harness %.0f/s, vegeta %.0f/s, ratio %.3f; processor time a request %.0f and %.0f us",
 			i+1, p.Ours, p.Theirs, p.Ratio(), 1e6*c.Ours, 1e6*c.Theirs)
@@ -145,12 +140,28 @@ func (b *bench) rates(ctx context.Context, report func(string, ...any)) error {
 	return nil
 }
 
-// best is a side's trial at its highest rate, or at the one that was asked for.
-func (b *bench) best(ctx context.Context, try func(context.Context, float64) (trial, error)) (trial, error) {
-	if b.at > 0 {
-		return try(ctx, b.at)
+// pair is both sides' trials at their highest rates, or at the one that was asked for.
+func (b *bench) pair(ctx context.Context, oursFirst bool) (ours, theirs trial, err error) {
+	sides := []attempt{b.harness, b.plain}
+	if !oursFirst {
+		slices.Reverse(sides)
 	}
-	return highest(ctx, try)
+	var best []trial
+	if b.at > 0 {
+		for _, try := range sides {
+			t, err := try(ctx, b.at)
+			if err != nil {
+				return ours, theirs, err
+			}
+			best = append(best, t)
+		}
+	} else if best, err = highest(ctx, sides...); err != nil {
+		return ours, theirs, err
+	}
+	if !oursFirst {
+		slices.Reverse(best)
+	}
+	return best[0], best[1], nil
 }
 
 // bench is the server under way and how it is asked.
@@ -173,7 +184,7 @@ func (b *bench) serve(ctx context.Context, core int) error {
 	// Connections are not to be ended by age: that would be the server's rate.
 	b.cmd = exec.CommandContext(ctx, "taskset", "-c", strconv.Itoa(core), b.server, "--model", b.model, "--name", "breastcancer",
 		"--listen", fmt.Sprintf("127.0.0.1:%d", port), "--metrics-listen", fmt.Sprintf("127.0.0.1:%d", port+1),
-		"--max-connection-requests", "0", "--max-connection-age", "0s", "--max-connections", "0", "--log-level", "error", "--drain", "off")
+		"--max-connection-requests", "0", "--max-connection-age", "0s", "--max-connections", "0", "--log-level", "error", "--drain-delay", "10ms", "--shutdown-timeout", "1s")
 	b.cmd.Stdout, b.cmd.Stderr = b.stderr, b.stderr
 	b.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	if err := b.cmd.Start(); err != nil {

@@ -13,38 +13,76 @@ const (
 	closeTo    = 0.03
 	maxRate    = 200_000
 	minRate    = 50
-	triesAgain = 1 // a rate that was not held is tried once more: a machine has bad moments
+	triesAgain = 2 // so often a rate that was not held is tried again: a machine has bad moments
 )
 
-// highest returns the highest rate that try holds.
-func highest(ctx context.Context, try func(context.Context, float64) (trial, error)) (trial, error) {
-	best := trial{}
-	low, high := 0.0, 0.0
-	for rate := float64(firstRate); ; {
-		t, err := try(ctx, rate)
-		for again := 0; err == nil && !t.held && again < triesAgain; again++ {
-			t, err = try(ctx, rate)
-		}
-		if err != nil {
-			return trial{}, err
-		}
-		if t.held {
-			low, best = rate, t
-		} else {
-			high = rate
-		}
-		switch {
-		case high == 0:
-			rate *= upBy
-		case low == 0:
-			rate /= upBy
-		case (high-low)/low <= closeTo:
-			return best, nil
-		default:
-			rate = (low + high) / 2
-		}
-		if rate > maxRate || rate < minRate {
-			return trial{}, errors.New("no highest rate was found")
+// attempt tries a rate of one side.
+type attempt func(context.Context, float64) (trial, error)
+
+// search is a search for the highest rate that one side holds, under way.
+type search struct {
+	try       attempt
+	rate      float64 // the next one
+	low, high float64 // held, and not held; 0 while there is none
+	best      trial
+	done      bool
+}
+
+func newSearch(try attempt) *search { return &search{try: try, rate: firstRate} }
+
+// step tries the next rate.
+func (s *search) step(ctx context.Context) error {
+	t, err := s.try(ctx, s.rate)
+	for again := 0; err == nil && !t.held && again < triesAgain; again++ {
+		t, err = s.try(ctx, s.rate)
+	}
+	if err != nil {
+		return err
+	}
+	if t.held {
+		s.low, s.best = s.rate, t
+	} else {
+		s.high = s.rate
+	}
+	switch {
+	case s.high == 0:
+		s.rate *= upBy
+	case s.low == 0:
+		s.rate /= upBy
+	case (s.high-s.low)/s.low <= closeTo:
+		s.done = true
+		return nil
+	default:
+		s.rate = (s.low + s.high) / 2
+	}
+	if s.rate > maxRate || s.rate < minRate {
+		return errors.New("no highest rate was found")
+	}
+	return nil
+}
+
+// highest searches on all sides at once, a step of each in turns: a machine that is slow
+// for a minute is so for all of them.
+func highest(ctx context.Context, sides ...attempt) ([]trial, error) {
+	var searches []*search
+	for _, try := range sides {
+		searches = append(searches, newSearch(try))
+	}
+	for under := true; under; {
+		under = false
+		for _, s := range searches {
+			if s.done {
+				continue
+			}
+			if err := s.step(ctx); err != nil {
+				return nil, err
+			}
+			under = under || !s.done
 		}
 	}
+	var best []trial
+	for _, s := range searches {
+		best = append(best, s.best)
+	}
+	return best, nil
 }

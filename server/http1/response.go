@@ -53,8 +53,8 @@ type response struct {
 	// status is 0 until the header is written.
 	status int
 	*memory
-	// typed and closes say what is among the fields: the body's type, and that no
-	// other request may follow, and the length, which is declared, -1 if it is no number.
+	// What is among the fields: the body's type, that no other request may follow, and
+	// the length, which is declared, or -1 if it is no number.
 	typed, closes, sized bool
 	declared             int
 	date                 date
