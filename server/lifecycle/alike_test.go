@@ -32,7 +32,7 @@ func tell(w http.ResponseWriter, r *http.Request) {
 	}
 	sort.Strings(header)
 	w.Header().Set("X-Told", "yes")
-	_, _ = fmt.Fprintf(w, "%s %s %s %s %s %d %q %v", r.Method, r.RequestURI, r.URL.Path, r.Proto, r.Host, r.ContentLength, body, header) // a test's client asks
+	_, _ = fmt.Fprintf(w, "%s %s %s %s %s %d %q %v", r.Method, r.RequestURI, r.URL.Path, r.Proto, r.Host, r.ContentLength, body, header) //nolint:gosec // a test's client asks
 }
 
 // stream is a client's side of a connection, as it may be: requests, and what may end it.
