@@ -199,11 +199,14 @@ func (b *bench) stop() {
 	_ = b.cmd.Wait()
 }
 
+// log is the file that the messages of the program under way go to.
+func (b *bench) log() string { return filepath.Join(b.out, fmt.Sprintf("try-%d.log", b.tries)) }
+
 // onCore runs a program of the client's side on its core and returns its output.
-func (b *bench) onCore(ctx context.Context, name string, args ...string) (*exec.Cmd, error) {
+func (b *bench) onCore(ctx context.Context, environ []string, name string, args ...string) (*exec.Cmd, error) {
 	cmd := exec.CommandContext(ctx, "taskset", append([]string{"-c", strconv.Itoa(b.client), name}, args...)...)
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
-	log, err := os.Create(filepath.Join(b.out, fmt.Sprintf("try-%d.log", b.tries)))
+	cmd.Env = append(append(os.Environ(), "GOMAXPROCS=1"), environ...)
+	log, err := os.Create(b.log())
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,6 +60,22 @@ func resident(pid int) float64 {
 // histograms are made at first.
 const warmUp = 0.2
 
+// collection is what Go's trace says of one: when, in seconds, and the heap in use after
+// it, in MiB.
+var collection = regexp.MustCompile(`(?m)^gc \d+ @([\d.]+)s .* \d+->\d+->(\d+) MB,`)
+
+// collections are those between two moments, when in hours and how much in MiB.
+func collections(trace string, from, to float64) (at, live []float64) {
+	for _, m := range collection.FindAllStringSubmatch(trace, -1) {
+		when, errWhen := strconv.ParseFloat(m[1], 64)
+		left, errLeft := strconv.ParseFloat(m[2], 64)
+		if errWhen == nil && errLeft == nil && when >= from && when <= to {
+			at, live = append(at, when/time.Hour.Seconds()), append(live, left)
+		}
+	}
+	return at, live
+}
+
 // watch runs the harness for a long time at one rate and reports its memory.
 func (b *bench) watch(ctx context.Context, report func(string, ...any)) error {
 	b.tries++
@@ -67,7 +85,8 @@ func (b *bench) watch(ctx context.Context, report func(string, ...any)) error {
 	}
 	args := append([]string{"load", "--url", b.url, "--cases", b.cases, "--hot-connections", "0", "--out", dir,
 		"--duration", b.memory.String()}, rates(b.memoryRate)...)
-	cmd, err := b.onCore(ctx, b.loadtest, args...)
+	// Go tells of each collection what it left (https://pkg.go.dev/runtime).
+	cmd, err := b.onCore(ctx, []string{"GODEBUG=gctrace=1"}, b.loadtest, args...)
 	if err != nil {
 		return err
 	}
@@ -100,8 +119,19 @@ func (b *bench) watch(ctx context.Context, report func(string, ...any)) error {
 	}
 	mean, slope := line(at, bytes)
 	const mebibyte = 1 << 20
-	report("memory at %.0f requests/s over %s: mean %.1f MiB, at most %.1f MiB, slope %+.2f MiB an hour (first fifth left out)",
+	report("resident memory at %.0f requests/s over %s: mean %.1f MiB, at most %.1f MiB, slope %+.2f MiB an hour (first fifth left out)",
 		b.memoryRate, b.memory, mean/mebibyte, most/mebibyte, slope/mebibyte)
+	messages, err := os.ReadFile(b.log())
+	if err != nil {
+		return err
+	}
+	at, live := collections(string(messages), warmUp*b.memory.Seconds(), b.memory.Seconds())
+	if len(at) < 2 {
+		return fmt.Errorf("memory: %s tells of %d collections, want 2 or more", b.log(), len(at))
+	}
+	mean, slope = line(at, live)
+	report("of which in use after each of %d collections: mean %.1f MiB, from %.0f to %.0f, slope %+.2f MiB an hour: what would grow with time if anything did",
+		len(at), mean, slices.Min(live), slices.Max(live), slope)
 	return os.RemoveAll(dir)
 }
 

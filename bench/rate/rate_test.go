@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,18 @@ func TestLine(t *testing.T) {
 	t.Parallel()
 	if mean, slope := line([]float64{0, 1, 2}, []float64{10, 12, 14}); mean != 12 || slope != 2 {
 		t.Errorf("mean %v, slope %v", mean, slope)
+	}
+}
+
+func TestCollections(t *testing.T) {
+	t.Parallel()
+	const trace = "a message\n" +
+		"gc 1 @13.574s 0%: 0.03+1.3+0.1 ms clock, 0.03+0/0.2/0+0.1 ms cpu, 27->27->6 MB, 27 MB goal, 0 MB stacks, 0 MB globals, 1 P\n" +
+		"gc 2 @3600.0s 1%: 0.03+1.3+0.1 ms clock, 0.03+0/0.2/0+0.1 ms cpu, 27->28->7 MB, 27 MB goal, 0 MB stacks, 0 MB globals, 1 P\n" +
+		"gc 3 @7200.0s 1%: 0.03+1.3+0.1 ms clock, 0.03+0/0.2/0+0.1 ms cpu, 27->28->9 MB, 27 MB goal, 0 MB stacks, 0 MB globals, 1 P\n"
+	at, live := collections(trace, 100, 7200)
+	if !slices.Equal(at, []float64{1, 2}) || !slices.Equal(live, []float64{7, 9}) {
+		t.Errorf("at %v, live %v", at, live)
 	}
 }
 

@@ -141,7 +141,7 @@ func (b *bench) plain(ctx context.Context, total float64) (trial, error) {
 // timed runs a program to its end and returns the processor time that it used.
 func (b *bench) timed(ctx context.Context, name string, args ...string) (time.Duration, error) {
 	before, began := processor(b.cmd.Process.Pid), time.Now()
-	cmd, err := b.onCore(ctx, name, args...)
+	cmd, err := b.onCore(ctx, nil, name, args...)
 	if err != nil {
 		return 0, err
 	}
