@@ -198,15 +198,27 @@ func TestExisting(t *testing.T) {
 		s.up()
 		s.set("image", serverV2)
 		s.up()
-		resp, err := http.Get("http://127.0.0.1:30997/v2/models/breastcancer")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = resp.Body.Close() }()
-		if got := resp.Header.Get("X-Rollproof-Version"); got != "2" {
-			t.Errorf("status %s, version %q, want 2", resp.Status, got)
-		}
+		// The rollout is over when old pods have been told to end: they serve on until
+		// every node knows, and a new connection may still meet one.
+		eventually(t, "version 2 answers a new connection", time.Minute, func() bool {
+			return versionOf(t, "http://127.0.0.1:30997/v2/models/breastcancer") == "2"
+		})
 	})
+}
+
+// versionOf is the version that answers on a connection of its own.
+func versionOf(t *testing.T, url string) string {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	resp, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err) // nothing may be lost meanwhile
+	}
+	defer func() { _ = resp.Body.Close() }() // the header is what is asked for
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("status %s, want 200", resp.Status)
+	}
+	return resp.Header.Get("X-Rollproof-Version")
 }
 
 // TestHarness proves what the harness does when its command fails and when it
