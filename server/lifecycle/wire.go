@@ -18,26 +18,34 @@ type looker interface {
 	Look(b []byte) (int, error)
 }
 
+// control calls f with the descriptor of a connection or listener of the net package; ok
+// is false if it has none. Unlike reading it does not ask for the deadline first.
+func control(of any, f func(fd int)) (ok bool, err error) {
+	raw, ok := of.(syscall.Conn)
+	if !ok {
+		return false, nil
+	}
+	descriptor, err := raw.SyscallConn()
+	if err != nil {
+		return true, err
+	}
+	return true, descriptor.Control(func(fd uintptr) { f(int(fd)) })
+}
+
 // look reads what has arrived on a connection, without waiting and whatever its
 // deadline.
 func look(c net.Conn, b []byte) (int, error) {
 	if l, ok := c.(looker); ok {
 		return l.Look(b)
 	}
-	raw, ok := c.(syscall.Conn)
-	if !ok || len(b) == 0 {
+	if len(b) == 0 {
 		return 0, nil
-	}
-	descriptor, err := raw.SyscallConn()
-	if err != nil {
-		return 0, err
 	}
 	n := 0
 	var failed error
-	// Control, unlike Read, does not ask for the deadline first.
-	err = descriptor.Control(func(fd uintptr) {
+	_, err := control(c, func(fd int) {
 		for {
-			if n, failed = unix.Read(int(fd), b); !errors.Is(failed, unix.EINTR) {
+			if n, failed = unix.Read(fd, b); !errors.Is(failed, unix.EINTR) {
 				return
 			}
 		}
@@ -48,29 +56,18 @@ func look(c net.Conn, b []byte) (int, error) {
 	return max(n, 0), errors.Join(err, failed)
 }
 
-// leaver is a connection that says whether its peer has ended it.
-type leaver interface{ Left() bool }
-
 // left says whether a connection's peer has ended it, as far as that can be told without
 // reading: behind bytes that were not read it cannot.
 func left(c net.Conn) bool {
-	if l, ok := c.(leaver); ok {
-		return l.Left()
-	}
-	raw, ok := c.(syscall.Conn)
-	if !ok {
-		return false
-	}
-	descriptor, err := raw.SyscallConn()
-	if err != nil {
-		return true
-	}
-	n, failed := 1, error(nil)
-	err = descriptor.Control(func(fd uintptr) {
+	n := 0
+	var failed error
+	ok, err := control(c, func(fd int) {
 		var one [1]byte
-		n, _, failed = unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		n, _, failed = unix.Recvfrom(fd, one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 	})
 	switch {
+	case !ok:
+		return false
 	case err != nil:
 		return true // closed here
 	case failed != nil:
@@ -89,16 +86,8 @@ func queued(l net.Listener) bool {
 	if q, ok := l.(queue); ok {
 		return q.Waiting()
 	}
-	raw, ok := l.(syscall.Conn)
-	if !ok {
-		return false
-	}
-	descriptor, err := raw.SyscallConn()
-	if err != nil {
-		return false
-	}
 	n := 0
-	err = descriptor.Control(func(fd uintptr) {
+	_, err := control(l, func(fd int) {
 		n, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0) // not told is not known
 	})
 	return err == nil && n > 0
