@@ -2,14 +2,11 @@ package lifecycle
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sort"
 	"strings"
 	"syscall"
@@ -122,25 +119,15 @@ func TestBothWaysAnswerAlike(t *testing.T) {
 	t.Parallel()
 	address := map[bool]string{}
 	for _, isDirect := range []bool{true, false} {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		d := New(Config{Drain: true, Direct: isDirect, Delay: time.Millisecond, Timeout: time.Second, Log: slog.New(slog.DiscardHandler)})
-		signals, ended := make(chan os.Signal, 1), make(chan error, 1)
-		go func() {
-			ended <- d.Run(context.WithoutCancel(t.Context()), &http.Server{
-				Handler: d.Wrap(http.HandlerFunc(tell)), ReadHeaderTimeout: time.Second, IdleTimeout: time.Minute,
-				ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
-			}, listener, signals)
-		}()
+		s := listen(t, Config{Drain: true, Direct: isDirect, Delay: time.Millisecond, Timeout: time.Second})
+		s.serve(t, &http.Server{Handler: http.HandlerFunc(tell), ReadHeaderTimeout: time.Second, IdleTimeout: time.Minute})
 		t.Cleanup(func() {
-			signals <- syscall.SIGTERM
-			if err := <-ended; err != nil {
+			s.signals <- syscall.SIGTERM
+			if err := s.end(t); err != nil {
 				t.Error(err)
 			}
 		})
-		address[isDirect] = listener.Addr().String()
+		address[isDirect] = s.address
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		requests, end := stream(t)

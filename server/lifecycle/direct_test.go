@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -15,30 +14,19 @@ import (
 	"time"
 )
 
-// handled serves a handler directly and gives its address.
-func handled(t *testing.T, config Config, h http.HandlerFunc) (*Drainer, string) {
+// handled serves a handler directly until the test ends.
+func handled(t *testing.T, h http.HandlerFunc) *running {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.Drain, config.Direct, config.Log = true, true, slog.New(slog.DiscardHandler)
-	d := New(config)
-	signals, ended := make(chan os.Signal, 2), make(chan error, 1)
-	go func() {
-		ended <- d.Run(t.Context(), &http.Server{
-			Handler: d.Wrap(h), ReadHeaderTimeout: time.Second, IdleTimeout: time.Minute,
-			ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
-		}, listener, signals)
-	}()
+	s := listen(t, Config{Drain: true, Direct: true, Timeout: time.Second})
+	s.serve(t, &http.Server{Handler: h, ReadHeaderTimeout: time.Second, IdleTimeout: time.Minute})
 	t.Cleanup(func() {
-		signals <- syscall.SIGTERM
-		signals <- syscall.SIGTERM
-		if err := <-ended; err != nil && !errors.Is(err, ErrForced) {
+		s.signals <- syscall.SIGTERM
+		s.signals <- syscall.SIGTERM
+		if err := s.end(t); err != nil && !errors.Is(err, ErrForced) {
 			t.Error(err)
 		}
 	})
-	return d, listener.Addr().String()
+	return s
 }
 
 // way tells how a request was answered: a direct answer cannot be flushed.
@@ -56,9 +44,9 @@ func way(w http.ResponseWriter, r *http.Request) {
 // answered by net/http, and that a connection may change from one to the other.
 func TestHandsOver(t *testing.T) {
 	t.Parallel()
-	d, address := handled(t, Config{Timeout: time.Second}, way)
+	s := handled(t, way)
 	const plain = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok"
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		parts  []string
 		direct string // 1 or 0 for each answer
 	}{
@@ -71,9 +59,10 @@ func TestHandsOver(t *testing.T) {
 		"a slow one":      {[]string{plain, plain[:30], plain[30:], plain}, "100"},
 		"the last asked":  {[]string{plain, strings.Replace(plain, "\r\n", "\r\nConnection: close\r\n", 1)}, "10"},
 		"an error's text": {[]string{"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"}, "x"},
-	} {
+	}
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, from := dial(t, address)
+			c, from := dial(t, s.address)
 			if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
 				t.Fatal(err)
 			}
@@ -83,9 +72,9 @@ func TestHandsOver(t *testing.T) {
 				}
 				write(t, c, part)
 			}
-			head := name == "HEAD"
+			method, _, _ := strings.Cut(test.parts[0], " ")
 			for i, want := range test.direct {
-				r, err := http.ReadResponse(from, &http.Request{Method: map[bool]string{true: "HEAD", false: "POST"}[head]})
+				r, err := http.ReadResponse(from, &http.Request{Method: method})
 				if err != nil {
 					t.Fatalf("answer %d: %v", i+1, err)
 				}
@@ -105,7 +94,7 @@ func TestHandsOver(t *testing.T) {
 			}
 		})
 	}
-	await(t, "counted", func() bool { return d.Open() == 0 || d.Accepted() > 0 })
+	await(t, "counted", func() bool { return s.Open() == 0 && s.Accepted() == int64(len(tests)) })
 }
 
 // TestLeavingEndsTheContext holds that a request whose client has gone is told so.
@@ -120,7 +109,7 @@ func TestLeavingEndsTheContext(t *testing.T) {
 			t.Parallel()
 			begun, told := make(chan struct{}), make(chan struct{})
 			var stays atomic.Bool
-			_, address := handled(t, Config{Timeout: time.Second}, func(_ http.ResponseWriter, r *http.Request) {
+			s := handled(t, func(_ http.ResponseWriter, r *http.Request) {
 				select {
 				case <-r.Context().Done():
 					stays.Store(true)
@@ -133,7 +122,7 @@ func TestLeavingEndsTheContext(t *testing.T) {
 				case <-time.After(5 * time.Second):
 				}
 			})
-			c, _ := dial(t, address)
+			c, _ := dial(t, s.address)
 			write(t, c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 			<-begun
 			if stays.Load() {
@@ -152,11 +141,10 @@ func TestLeavingEndsTheContext(t *testing.T) {
 }
 
 // TestHandedOverConnectionIsBounded holds that a request which is not plain has net/http's
-// time for its header from the moment on in which it is handed over.
+// time for its header, and no more.
 func TestHandedOverConnectionIsBounded(t *testing.T) {
 	t.Parallel()
-	_, address := handled(t, Config{Timeout: time.Second}, way)
-	c, from := dial(t, address)
+	c, from := dial(t, handled(t, way).address)
 	if err := c.SetReadDeadline(time.Now().Add(3 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -174,16 +162,9 @@ func TestHandedOverConnectionIsBounded(t *testing.T) {
 func BenchmarkAnswer(b *testing.B) {
 	for name, isDirect := range map[string]bool{"direct": true, "net-http": false} {
 		b.Run(name, func(b *testing.B) {
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				b.Fatal(err)
-			}
-			d := New(Config{Drain: true, Direct: isDirect, Timeout: time.Second, Log: slog.New(slog.DiscardHandler)})
-			signals, ended := make(chan os.Signal, 2), make(chan error, 1)
-			go func() {
-				ended <- d.Run(b.Context(), &http.Server{Handler: d.Wrap(http.HandlerFunc(way)), ReadHeaderTimeout: time.Second}, listener, signals)
-			}()
-			c, err := net.Dial("tcp", listener.Addr().String())
+			s := listen(b, Config{Drain: true, Direct: isDirect, Timeout: time.Second})
+			s.serve(b, &http.Server{Handler: http.HandlerFunc(way), ReadHeaderTimeout: time.Second})
+			c, err := net.Dial("tcp", s.address)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -202,8 +183,8 @@ func BenchmarkAnswer(b *testing.B) {
 				_ = r.Body.Close() // read to its end
 			}
 			_ = c.Close() // answered
-			signals <- syscall.SIGTERM
-			if err := <-ended; err != nil {
+			s.signals <- syscall.SIGTERM
+			if err := s.end(b); err != nil {
 				b.Error(err)
 			}
 		})

@@ -20,6 +20,7 @@ import (
 // running is a server under a Drainer on a real listener.
 type running struct {
 	*Drainer
+	on      net.Listener
 	url     string
 	address string
 	signals chan os.Signal
@@ -47,26 +48,42 @@ func run(t testing.TB, drain bool, delay, timeout time.Duration) *running {
 	return start(t, Config{Drain: drain, Delay: delay, Timeout: timeout}, nil)
 }
 
-// start is run with limits and TLS, if it is not nil.
-func start(t testing.TB, config Config, secure *tls.Config) *running {
+// listen returns what is to be served, on a port of its own.
+func listen(t testing.TB, config Config) *running {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	scheme := "http"
-	if secure != nil {
-		scheme = "https"
-	}
 	config.Log = slog.New(slog.DiscardHandler)
-	config.Direct = isDirect(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &running{
-		Drainer: New(config),
-		url:     scheme + "://" + listener.Addr().String(), address: listener.Addr().String(),
-		signals: make(chan os.Signal, 2), cancel: cancel, ended: make(chan error, 1),
+	return &running{
+		Drainer: New(config), on: listener, address: listener.Addr().String(),
+		signals: make(chan os.Signal, 2), ended: make(chan error, 1),
 		release: make(chan struct{}), holding: make(chan struct{}, 8),
 	}
+}
+
+// serve serves by the server until the test ends; its handler is wrapped.
+func (s *running) serve(t testing.TB, server *http.Server) {
+	t.Helper()
+	s.url = "http://" + s.address
+	if server.TLSConfig != nil {
+		s.url = "https://" + s.address
+	}
+	server.Handler = s.Wrap(server.Handler)
+	server.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	var ctx context.Context
+	ctx, s.cancel = context.WithCancel(context.Background())
+	go func() { s.ended <- s.Run(ctx, server, s.on, s.signals) }()
+	await(t, "serving", func() bool { return s.State() == Serving })
+	t.Cleanup(s.cancel)
+}
+
+// start is run with limits and TLS, if it is not nil.
+func start(t testing.TB, config Config, secure *tls.Config) *running {
+	t.Helper()
+	config.Direct = isDirect(t)
+	s := listen(t, config)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			w.WriteHeader(http.StatusBadRequest)
@@ -93,14 +110,7 @@ func start(t testing.TB, config Config, secure *tls.Config) *running {
 	if ready, why := s.Ready(); ready || why != "the server is starting" {
 		t.Errorf("before Run: ready %t, %q", ready, why)
 	}
-	go func() {
-		s.ended <- s.Run(ctx, &http.Server{
-			Handler: s.Wrap(handler), ReadHeaderTimeout: time.Second, TLSConfig: secure,
-			ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
-		}, listener, s.signals)
-	}()
-	await(t, "serving", func() bool { return s.State() == Serving })
-	t.Cleanup(cancel)
+	s.serve(t, &http.Server{Handler: handler, ReadHeaderTimeout: time.Second, TLSConfig: secure})
 	return s
 }
 
