@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -103,13 +104,10 @@ func begins(b []byte) bool {
 		if string(b[:n]) != method[:n] {
 			continue
 		}
-		// A line that ends otherwise than HTTP wants it to.
-		for at := bytes.IndexByte(b, '\n'); at >= 0; {
-			if at == 0 || b[at-1] != '\r' {
-				return false
+		for i, c := range b {
+			if c == '\n' && b[i-1] != '\r' { // b[0] is the method's
+				return false // a line that ends otherwise than HTTP wants it to
 			}
-			b = b[at+1:]
-			at = bytes.IndexByte(b, '\n')
 		}
 		return true
 	}
@@ -276,19 +274,13 @@ func (r *requests) host(value string) bool {
 	return value != ""
 }
 
-// length takes over a body's length.
+// length takes over a body's length, written as everybody does.
 func (r *requests) length(value string) bool {
-	if value == "" || len(value) > 5 || value[0] == '0' && len(value) > 1 {
-		return false // larger than what is plain, or written as nobody does
+	n, err := strconv.ParseUint(value, 10, 16) // digits alone; what is larger is not plain
+	if err != nil || value[0] == '0' && value != "0" {
+		return false
 	}
-	n := 0
-	for i := range len(value) {
-		if value[i] < '0' || value[i] > '9' {
-			return false
-		}
-		n = 10*n + int(value[i]-'0')
-	}
-	r.size = n
+	r.size = int(n)
 	return true
 }
 

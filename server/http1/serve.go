@@ -11,10 +11,10 @@ package http1
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"time"
 )
@@ -137,9 +137,6 @@ func (v *serving) read() error {
 	return err
 }
 
-// errPatience says that the rest of a request has taken too long.
-var errPatience = errors.New("the rest of the request takes too long")
-
 // bound sets the deadline for what is read next.
 func (v *serving) bound() error {
 	now := v.now
@@ -153,7 +150,7 @@ func (v *serving) bound() error {
 		v.deadline = now.Add(v.Patience)
 	case v.from < v.to:
 		if now.Sub(v.requests.since) >= v.Patience {
-			return errPatience
+			return os.ErrDeadlineExceeded
 		}
 		return nil
 	case v.IdleTimeout <= 0:
