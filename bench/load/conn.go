@@ -45,7 +45,6 @@ type conn struct {
 	descriptor int // -1 is none
 	request    []byte
 	answer     []byte
-	busy       bool
 	due, sent  time.Time // of the request
 }
 
@@ -104,7 +103,7 @@ func (c *conn) send(body []byte, due time.Time) error {
 	if err != nil {
 		return fmt.Errorf("sending: %w", err)
 	}
-	c.answer, c.busy, c.due, c.sent = c.answer[:0], true, due, time.Now()
+	c.answer, c.due, c.sent = c.answer[:0], due, time.Now()
 	return nil
 }
 
@@ -131,9 +130,6 @@ func (c *conn) look() (at time.Time, done bool, err error) {
 	}
 	c.answer = c.answer[:len(c.answer)+n]
 	done, last, err := whole(c.answer, n == 0)
-	if done {
-		c.busy = false
-	}
 	if done && last {
 		err = errors.Join(err, c.close())
 	}
