@@ -147,7 +147,7 @@ func NewLane(cfg Config, service cases.Service, versions *Versions, origin time.
 	l.traced = newTraced(cfg, l.transport, batches, versions)
 	// The client comes last: Vegeta's transport options want a bare
 	// *http.Transport, and there is none of them after it.
-	l.client = &http.Client{Transport: l.traced, Timeout: cfg.Timeout}
+	l.client = &http.Client{Transport: l.traced}
 	first := min(cfg.Workers, firstWorkers)
 	if cfg.ClosedLoop {
 		first = cfg.Workers
@@ -239,7 +239,7 @@ func newTraced(cfg Config, base sender, batches []*cases.Batch, versions *Versio
 	t := &traced{
 		base: base, batches: batches, versions: versions, http2: cfg.Protocol == HTTP2,
 		pod: cmp.Or(cfg.PodHeader, PodHeader), version: cmp.Or(cfg.VersionHeader, VersionHeader),
-		backoff: cfg.Hold, trips: map[uint64]*trip{},
+		timeout: cfg.Timeout, backoff: cfg.Hold, trips: map[uint64]*trip{},
 	}
 	if t.http2 {
 		t.hold = cfg.Hold

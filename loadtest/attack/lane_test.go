@@ -63,6 +63,7 @@ func TestFaultsAreLosses(t *testing.T) {
 		{fake.Short, tally.ShortBody},
 		{fake.CutJSON, tally.ShortBody},
 		{fake.Hang, tally.Timeout},
+		{fake.HangInBody, tally.Timeout},
 	}
 	for _, tt := range tests {
 		for _, keepAlive := range []bool{false, true} {
@@ -76,7 +77,7 @@ func TestFaultsAreLosses(t *testing.T) {
 				}).URL)
 				// Long enough for a busy machine, so that nothing else times out.
 				cfg.KeepAlive, cfg.Rate, cfg.Timeout = keepAlive, 40, 10*time.Second
-				if tt.fault == fake.Hang {
+				if tt.want == tally.Timeout {
 					cfg.Timeout = 2 * time.Second
 				}
 				l, results := send(t, cfg, attack.NewVersions("1"), 500*time.Millisecond)

@@ -150,6 +150,7 @@ func TestFaultsAreLossesByEachProtocol(t *testing.T) {
 		{fake.Short, tally.ShortBody, 200},
 		{fake.CutJSON, tally.ShortBody, 200},
 		{fake.Hang, tally.Timeout, 0},
+		{fake.HangInBody, tally.Timeout, 200},
 	}
 	for _, w := range ways(t) {
 		if !w.http2 {
@@ -165,7 +166,7 @@ func TestFaultsAreLossesByEachProtocol(t *testing.T) {
 					return fake.None
 				}))
 				cfg.KeepAlive = true
-				if tt.fault == fake.Hang {
+				if tt.want == tally.Timeout {
 					cfg.Timeout = 2 * time.Second
 				}
 				l, _ := sendUntil(t, cfg, w.service, 12)

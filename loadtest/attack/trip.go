@@ -3,8 +3,6 @@ package attack
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -14,7 +12,6 @@ import (
 	"time"
 
 	"rollproof/loadtest/cases"
-	"rollproof/loadtest/tally"
 )
 
 // trip is what the round tripper saw of one request. Vegeta's result does not
@@ -106,6 +103,7 @@ type traced struct {
 	pod      string // the header that names the pod
 	version  string // and the version
 	http2    bool
+	timeout  time.Duration // for a whole request, its answer's body included
 	hold     time.Duration // of a body's last byte, over HTTP/2
 	backoff  time.Duration // after an error, so that a closed loop does not spin on a refused port
 
@@ -115,10 +113,6 @@ type traced struct {
 	mu    sync.Mutex
 	trips map[uint64]*trip
 }
-
-// errNoDeadline is a fault of this package: its client has a time-out, and
-// net/http gives every request of such a client a deadline.
-var errNoDeadline = errors.New("a request without a deadline")
 
 // RoundTrip implements http.RoundTripper.
 func (t *traced) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -140,18 +134,18 @@ func (t *traced) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.trips[seq] = tr
 	t.mu.Unlock()
 
-	deadline, ok := req.Context().Deadline()
-	if !ok {
-		return nil, errNoDeadline
-	}
-	resp, done, err := t.base.send(t.prepared(req, tr), seq)
+	// Here and not by the client's time-out, which starts a goroutine and a timer for
+	// each request of a round tripper that net/http does not know.
+	ctx, cancel := context.WithTimeout(req.Context(), t.timeout)
+	resp, done, err := t.base.send(t.prepared(ctx, req, tr), seq)
 	tr.last.end(tr.progress.phase())
 	if err != nil {
-		tr.err = timedOut(deadline, err)
+		defer cancel()
+		tr.err = err
 		if t.backoff > 0 {
 			select {
 			case <-time.After(t.backoff):
-			case <-req.Context().Done():
+			case <-ctx.Done():
 			}
 		}
 		return nil, err
@@ -162,13 +156,13 @@ func (t *traced) RoundTrip(req *http.Request) (*http.Response, error) {
 	if tr.last.conn != nil {
 		tr.last.conn.answered(tr.pod)
 	}
-	resp.Body = &watchedBody{ReadCloser: resp.Body, trip: tr, deadline: deadline, done: done}
+	resp.Body = &watchedBody{ReadCloser: resp.Body, trip: tr, done: done, cancel: cancel}
 	return resp, nil
 }
 
-// prepared returns the request with its body and its trace.
-func (t *traced) prepared(req *http.Request, tr *trip) *http.Request {
-	sent := req.WithContext(httptrace.WithClientTrace(req.Context(), tr.trace()))
+// prepared returns the request with its body and its trace, bound to ctx.
+func (t *traced) prepared(ctx context.Context, req *http.Request, tr *trip) *http.Request {
+	sent := req.WithContext(httptrace.WithClientTrace(ctx, tr.trace()))
 	content, hold := tr.batch.Body, t.hold
 	open := func() io.ReadCloser {
 		if hold > 0 {
@@ -199,28 +193,19 @@ func (t *traced) take(seq uint64) *trip {
 	return tr
 }
 
-// timedOut marks an error that has no name and came after the request's
-// deadline: the client only says "request canceled" of it.
-func timedOut(deadline time.Time, err error) error {
-	if !time.Now().Before(deadline) && classify(err) == tally.Other {
-		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
-	}
-	return err
-}
-
 // watchedBody keeps the error that reading the body ended with.
 type watchedBody struct {
 	io.ReadCloser
-	trip     *trip
-	deadline time.Time
-	done     func()
+	trip   *trip
+	done   func()
+	cancel context.CancelFunc
 }
 
 // Read implements io.Reader.
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF && b.trip.err == nil {
-		b.trip.err = timedOut(b.deadline, err)
+		b.trip.err = err
 	}
 	return n, err
 }
@@ -229,5 +214,6 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 func (b *watchedBody) Close() error {
 	err := b.ReadCloser.Close()
 	b.done()
+	b.cancel()
 	return err
 }

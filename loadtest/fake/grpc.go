@@ -57,11 +57,15 @@ func (s *Server) serveGRPC(w http.ResponseWriter, r *http.Request, fault Fault) 
 	}
 	frame := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message)))
 	frame = append(frame, message...)
-	if fault == Short || fault == CutJSON {
+	if fault == Short || fault == CutJSON || fault == HangInBody {
 		frame = frame[:len(frame)/2]
 	}
 	// A client that has gone is what some tests are about.
 	_, _ = w.Write(frame)
+	if fault == HangInBody {
+		_ = http.NewResponseController(w).Flush()
+		hang(r.Context())
+	}
 	if fault != Short {
 		h.Set("Grpc-Status", "0")
 	}

@@ -4,6 +4,7 @@
 package fake
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -34,6 +35,7 @@ const (
 	CutJSON      Fault = "cut json"      // a whole HTTP answer of half a JSON document
 	Slow         Fault = "slow"          // answers after 300 ms
 	Hang         Fault = "hang"          // does not answer while the client waits, or for 20 s
+	HangInBody   Fault = "hang in body"  // the same in the middle of the body
 )
 
 // Server answers as one version of the model. Make it with New.
@@ -98,10 +100,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case Slow:
 		time.Sleep(300 * time.Millisecond)
 	case Hang:
-		select {
-		case <-r.Context().Done():
-		case <-time.After(20 * time.Second):
-		}
+		hang(r.Context())
 	}
 	if isGRPC(r) {
 		s.serveGRPC(w, r, fault)
@@ -143,11 +142,24 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// The server notices that less was written than promised, and hangs up.
 		_, _ = w.Write(body[:len(body)/2])
 		return
+	case HangInBody:
+		_, _ = w.Write(body[:len(body)/2])
+		_ = http.NewResponseController(w).Flush() // the client waits in either case
+		hang(r.Context())
+		return
 	case CutJSON:
 		body = body[:len(body)/2]
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	_, _ = w.Write(body) // a client that has gone is what some tests are about
+}
+
+// hang waits until the client leaves, or for 20 s.
+func hang(client context.Context) {
+	select {
+	case <-client.Done():
+	case <-time.After(20 * time.Second):
+	}
 }
 
 func (s *Server) answer(id string, shape []int, data []json.Number, named, answers string) ([]byte, error) {
