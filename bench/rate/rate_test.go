@@ -52,7 +52,7 @@ func TestHighest(t *testing.T) {
 func TestTrial(t *testing.T) {
 	t.Parallel()
 	good := []lane{{Requests: 990, OK: 990, Late: 3, Seconds: 1}}
-	if got := newTrial(1000, good, 99*time.Millisecond); !got.held || got.rate != 990 || math.Abs(got.cost-0.0001) > 1e-9 {
+	if got := newTrial(1000, good, usage{99 * time.Millisecond, 198 * time.Millisecond}); !got.held || got.rate != 990 || math.Abs(got.cost-0.0001) > 1e-9 {
 		t.Errorf("%+v", got)
 	}
 	for name, lanes := range map[string][]lane{
@@ -61,7 +61,7 @@ func TestTrial(t *testing.T) {
 		"lost":    {{Requests: 1000, OK: 999, Seconds: 1}},
 		"none":    {{}},
 	} {
-		if newTrial(1000, lanes, time.Second).held {
+		if newTrial(1000, lanes, usage{}).held {
 			t.Errorf("%s: held", name)
 		}
 	}

@@ -47,6 +47,21 @@ type trial struct {
 	rate float64 // right answers a second, of all lanes
 	cost float64 // seconds of processor time a request, start and end included
 	held bool    // the rate was kept
+
+	target float64
+	late   float64 // the share of the requests
+	wrong  uint64  // requests without a right answer
+	busy   float64 // the share of its core that the program used, start and end included
+}
+
+// String tells how it went, for the progress.
+func (t trial) String() string {
+	how := "held"
+	if !t.held {
+		how = "not held"
+	}
+	return fmt.Sprintf("%.0f/s %s: %.1f %% answered right, %.2f %% late, %d wrong; %.0f us a request, %.0f %% of its core",
+		t.target, how, 100*t.rate/t.target, 100*t.late, t.wrong, 1e6*t.cost, 100*t.busy)
 }
 
 // The share of the rate that must come as right answers, and of its sends that may
@@ -56,9 +71,9 @@ const (
 	lateShare = 0.02
 )
 
-func newTrial(target float64, lanes []lane, spent time.Duration) trial {
+func newTrial(target float64, lanes []lane, used usage) trial {
 	var requests, ok, late uint64
-	t := trial{}
+	t := trial{target: target, busy: used.busy()}
 	for _, l := range lanes {
 		requests, ok, late = requests+l.Requests, ok+l.OK, late+l.Late
 		if l.Seconds > 0 {
@@ -66,8 +81,9 @@ func newTrial(target float64, lanes []lane, spent time.Duration) trial {
 		}
 	}
 	if requests > 0 {
-		t.cost = spent.Seconds() / float64(requests)
-		t.held = t.rate >= heldShare*target && float64(late) <= lateShare*float64(requests) && ok == requests
+		t.cost = used.processor.Seconds() / float64(requests)
+		t.late, t.wrong = float64(late)/float64(requests), requests-ok
+		t.held = t.rate >= heldShare*target && t.late <= lateShare && t.wrong == 0
 	}
 	return t
 }
@@ -91,7 +107,7 @@ func (b *bench) harness(ctx context.Context, total float64) (trial, error) {
 	}
 	args := append([]string{"load", "--url", b.url, "--cases", b.cases, "--hot-connections", "0", "--out", dir,
 		"--duration", b.step.String(), "--max-workers", maxWorkers}, rates(total)...)
-	spent, err := b.timed(ctx, b.loadtest, args...)
+	used, err := b.timed(ctx, b.loadtest, args...)
 	if err != nil {
 		return trial{}, err
 	}
@@ -108,7 +124,7 @@ func (b *bench) harness(ctx context.Context, total float64) (trial, error) {
 	if err := os.RemoveAll(dir); err != nil { // raw results of many tries fill a disk
 		return trial{}, err
 	}
-	return newTrial(total, report.Lanes, spent), nil
+	return b.told("harness", newTrial(total, report.Lanes, used)), nil
 }
 
 // maxWorkers bounds the requests under way on a lane of either side.
@@ -122,7 +138,7 @@ func (b *bench) plain(ctx context.Context, total float64) (trial, error) {
 		return trial{}, err
 	}
 	out := filepath.Join(b.out, fmt.Sprintf("try-%d.json", b.tries))
-	spent, err := b.timed(ctx, self, "plain", "--url", b.url, "--cases", b.cases, "--rate", number(total),
+	used, err := b.timed(ctx, self, "plain", "--url", b.url, "--cases", b.cases, "--rate", number(total),
 		"--duration", b.step.String(), "--max-workers", maxWorkers, "--raw", b.out, "--result", out)
 	if err != nil {
 		return trial{}, err
@@ -135,22 +151,41 @@ func (b *bench) plain(ctx context.Context, total float64) (trial, error) {
 	if err := json.Unmarshal(data, &lanes); err != nil {
 		return trial{}, err
 	}
-	return newTrial(total, lanes, spent), os.Remove(out)
+	return b.told("vegeta", newTrial(total, lanes, used)), os.Remove(out)
 }
 
-// timed runs a program to its end and returns the processor time that it used.
-func (b *bench) timed(ctx context.Context, name string, args ...string) (time.Duration, error) {
+// told tells of a trial as soon as it is over: a search takes minutes.
+func (b *bench) told(side string, t trial) trial {
+	_, _ = fmt.Fprintf(b.stderr, "  %s at %v\n", side, t) // progress only
+	return t
+}
+
+// usage is what a program took from its start to its end.
+type usage struct {
+	processor, clock time.Duration
+}
+
+// busy returns the share of a core that it used.
+func (u usage) busy() float64 {
+	if u.clock <= 0 {
+		return 0
+	}
+	return u.processor.Seconds() / u.clock.Seconds()
+}
+
+// timed runs a program to its end and returns what it took.
+func (b *bench) timed(ctx context.Context, name string, args ...string) (usage, error) {
 	before, began := processor(b.cmd.Process.Pid), time.Now()
 	cmd, err := b.onCore(ctx, nil, name, args...)
 	if err != nil {
-		return 0, err
+		return usage{}, err
 	}
 	if err := exit(cmd.Wait()); err != nil {
-		return 0, fmt.Errorf("%s: %w", name, err)
+		return usage{}, fmt.Errorf("%s: %w", name, err)
 	}
-	used := (processor(b.cmd.Process.Pid) - before).Seconds() / time.Since(began).Seconds()
-	b.busiest = max(b.busiest, used)
-	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), ctx.Err()
+	clock := time.Since(began)
+	b.busiest = max(b.busiest, (processor(b.cmd.Process.Pid)-before).Seconds()/clock.Seconds())
+	return usage{cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), clock}, ctx.Err()
 }
 
 // readyWait bounds the wait for the server.
