@@ -82,7 +82,10 @@ func (l *Lane) Add(s Sample) {
 		l.Late++
 		l.MaxLate = max(l.MaxLate, late)
 	}
-	start := s.Intended.Sub(l.Origin)
+	start, end := s.Intended.Sub(l.Origin), s.End().Sub(l.Origin)
+	for _, c := range []*Coverage{&l.Answered, &l.Good, &l.Bad} {
+		c.Reach(max(start, end)) // so that what is lost does not make them finer
+	}
 	us := s.microseconds()
 	if s.Class == OK {
 		l.OK++
@@ -90,7 +93,7 @@ func (l *Lane) Add(s Sample) {
 			l.Masked++
 		}
 		l.Good.Mark(start)
-		l.Answered.Mark(s.End().Sub(l.Origin))
+		l.Answered.Mark(end)
 		record(l.Latency, us)
 	} else {
 		l.Lost[s.Class]++

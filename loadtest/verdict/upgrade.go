@@ -165,8 +165,7 @@ func (j *judgement) firstNew() time.Time {
 // answeredBetween tells whether a right answer came between two times.
 func (j *judgement) answeredBetween(from, to time.Time) bool {
 	return slices.ContainsFunc(j.Lanes, func(l *tally.Lane) bool {
-		at, ok := l.Answered.Next(from.Sub(l.Origin))
-		return ok && at < to.Sub(l.Origin)
+		return l.Answered.Between(from.Sub(l.Origin), to.Sub(l.Origin))
 	})
 }
 
