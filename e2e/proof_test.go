@@ -256,10 +256,6 @@ func (p *proof) prove(ctx context.Context, t *testing.T, c proofCase, out string
 	return row
 }
 
-// mostStray is the share of a case's losses that may have another cause than it
-// names: a loss or two at the edge of what the watch could see. The table shows them.
-const mostStray = 0.02
-
 // judge compares what came out with what must.
 func (c proofCase) judge(r proofReport) []string {
 	var wrong []string
@@ -267,18 +263,11 @@ func (c proofCase) judge(r proofReport) []string {
 		wrong = append(wrong, "verdict "+string(r.Verdict.Outcome)+", want "+string(c.want))
 	}
 	causes := map[explain.Cause]bool{}
-	var all, stray uint64
-	var strays []string
 	for _, e := range r.Explanations {
 		causes[e.Cause] = true
-		all += e.Count
 		if !slices.Contains(c.causes, e.Cause) {
-			stray += e.Count
-			strays = append(strays, "cause "+string(e.Cause)+": "+e.Sentence)
+			wrong = append(wrong, "cause "+string(e.Cause)+": "+e.Sentence)
 		}
-	}
-	if float64(stray) > mostStray*float64(all) {
-		wrong = append(wrong, strays...)
 	}
 	// A stall may come without a loss.
 	if len(c.causes) > 0 && !causes[c.causes[0]] && c.reason == "" {

@@ -31,7 +31,7 @@ type settings struct {
 	pairs                               int
 	at                                  float64
 	step                                time.Duration
-	memory                              time.Duration
+	memory, settle                      time.Duration
 	memoryRate                          float64
 }
 
@@ -60,7 +60,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.IntVar(&s.pairs, "pairs", 5, "how `many` pairs of highest rates; 0: none")
 	f.Float64Var(&s.at, "at", 0, "measure the processor time a request at this `rate` instead, which a busy machine disturbs less; 0: the highest rate")
 	f.DurationVar(&s.step, "step", 4*time.Second, "how long each rate is tried")
-	f.DurationVar(&s.memory, "memory", 0, "for how long to watch the harness's memory; 0s: not at all")
+	f.DurationVar(&s.memory, "memory", 0, "for how long to watch the harness's memory, once it has settled; 0s: not at all")
+	// Buffers and histograms are made at first, and what is kept of a run's time grows
+	// for 17 minutes (tally.Coverage).
+	f.DurationVar(&s.settle, "settle", 18*time.Minute, "how long the harness runs before its memory's slope is taken")
 	f.Float64Var(&s.memoryRate, "memory-rate", 500, "requests a second meanwhile")
 	if err := f.Parse(args); err != nil {
 		return err

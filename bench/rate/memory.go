@@ -56,10 +56,6 @@ func resident(pid int) float64 {
 	return pages * float64(os.Getpagesize())
 }
 
-// warmUp is the share of the time that is left out of the slope: buffers and
-// histograms are made at first.
-const warmUp = 0.2
-
 // collection is what Go's trace says of one: when, in seconds, and the heap in use after
 // it, in MiB.
 var collection = regexp.MustCompile(`(?m)^gc \d+ @([\d.]+)s .* \d+->\d+->(\d+) MB,`)
@@ -76,15 +72,17 @@ func collections(trace string, from, to float64) (at, live []float64) {
 	return at, live
 }
 
-// watch runs the harness for a long time at one rate and reports its memory.
+// watch runs the harness for a long time at one rate and reports its memory: what it
+// came to while it settled, and its slope from then on.
 func (b *bench) watch(ctx context.Context, report func(string, ...any)) error {
 	b.tries++
 	dir := filepath.Join(b.out, fmt.Sprintf("try-%d", b.tries))
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
+	whole := b.settle + b.memory
 	args := append([]string{"load", "--url", b.url, "--cases", b.cases, "--hot-connections", "0", "--out", dir,
-		"--duration", b.memory.String()}, rates(b.memoryRate)...)
+		"--duration", whole.String()}, rates(b.memoryRate)...)
 	// Go tells of each collection what it left (https://pkg.go.dev/runtime).
 	cmd, err := b.onCore(ctx, []string{"GODEBUG=gctrace=1"}, b.loadtest, args...)
 	if err != nil {
@@ -96,7 +94,7 @@ func (b *bench) watch(ctx context.Context, report func(string, ...any)) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	var at, bytes []float64
-	most := 0.0
+	most, settled := 0.0, 0.0
 	for done := false; !done; {
 		select {
 		case err := <-ended:
@@ -108,7 +106,10 @@ func (b *bench) watch(ctx context.Context, report func(string, ...any)) error {
 			// taskset becomes the program that it starts: the process is the harness's.
 			if r := resident(cmd.Process.Pid); r > 0 {
 				most = max(most, r)
-				if since := now.Sub(began); since > time.Duration(warmUp*float64(b.memory)) && since < b.memory {
+				switch since := now.Sub(began); {
+				case since <= b.settle:
+					settled = most
+				case since < whole:
 					at, bytes = append(at, since.Hours()), append(bytes, r)
 				}
 			}
@@ -119,18 +120,18 @@ func (b *bench) watch(ctx context.Context, report func(string, ...any)) error {
 	}
 	mean, slope := line(at, bytes)
 	const mebibyte = 1 << 20
-	report("resident memory at %.0f requests/s over %s: mean %.1f MiB, at most %.1f MiB, slope %+.2f MiB an hour (first fifth left out)",
-		b.memoryRate, b.memory, mean/mebibyte, most/mebibyte, slope/mebibyte)
+	report("resident memory at %.0f requests/s: at most %.1f MiB in the first %s; then for %s mean %.1f MiB, slope %+.2f MiB an hour; at most %.1f MiB in all",
+		b.memoryRate, settled/mebibyte, b.settle, b.memory, mean/mebibyte, slope/mebibyte, most/mebibyte)
 	messages, err := os.ReadFile(b.log())
 	if err != nil {
 		return err
 	}
-	at, live := collections(string(messages), warmUp*b.memory.Seconds(), b.memory.Seconds())
+	at, live := collections(string(messages), b.settle.Seconds(), whole.Seconds())
 	if len(at) < 2 {
 		return fmt.Errorf("memory: %s tells of %d collections, want 2 or more", b.log(), len(at))
 	}
 	mean, slope = line(at, live)
-	report("of which in use after each of %d collections: mean %.1f MiB, from %.0f to %.0f, slope %+.2f MiB an hour: what would grow with time if anything did",
+	report("of which in use after each of the %d collections of that time: mean %.1f MiB, from %.0f to %.0f, slope %+.2f MiB an hour: what would grow with time if anything did",
 		len(at), mean, slices.Min(live), slices.Max(live), slope)
 	return os.RemoveAll(dir)
 }
