@@ -66,13 +66,8 @@ func TestStack(t *testing.T) {
 	base := "http://127.0.0.1:" + port
 
 	t.Run("the served model answers", func(t *testing.T) {
-		resp, err := http.Get(base + "/v2/models/breastcancer")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = resp.Body.Close() }()
-		if got := resp.Header.Get("X-Rollproof-Version"); resp.StatusCode != http.StatusOK || got != "1" {
-			t.Errorf("status %s, version %q", resp.Status, got)
+		if got := versionOf(t, base+"/v2/models/breastcancer"); got != "1" {
+			t.Errorf("version %q", got)
 		}
 	})
 
