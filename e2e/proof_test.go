@@ -210,6 +210,9 @@ func (p *proof) prove(ctx context.Context, t *testing.T, c proofCase, out string
 	t.Cleanup(func() {
 		if whole.Err() == nil { // otherwise the cluster goes as it is
 			p.kubectl(whole, t, "", "-n", proofNamespace, "delete", "deployment", c.name, "--wait=false")
+			// To their end: the next case has the same port, and must not be answered by
+			// these. One that ignores SIGTERM is given less time than it has.
+			p.kubectl(whole, t, "", "-n", proofNamespace, "delete", "pod", "--selector", "app="+c.name, "--grace-period=2", "--ignore-not-found", "--timeout=60s")
 		}
 	})
 	command := apply(c.to.fill(c.name, "2").write(t, dir, "after.yaml"))

@@ -247,6 +247,9 @@ func examples() []example {
 		{"a masked retry of a connection that nobody had taken, before the first answer", func(in *explain.Input) { in.Pods[newPod].First = at(16) },
 			maskedUnanswered(14), explain.ReadyTooEarly, fresh, "masked by a hidden retry 1", "readinessProbe"},
 		{"a silent proxy after SIGTERM", none, with(unanswered(10.5, 5), func(l *tally.Loss) { l.Class = tally.Timeout }), explain.RefusedAfterSigterm, old, "timeout 1", "drain of 3 s"},
+		{"a connection from stock, dialed after SIGTERM and used when all pods are ready", none, with(unanswered(14, 5), func(l *tally.Loss) {
+			l.Class, l.Reused, l.IdleSeconds = tally.Timeout, true, 3.5
+		}), explain.RefusedAfterSigterm, old, "had been told to end (SIGTERM) 500ms before", "drain of 3 s"},
 		{"no endpoint, behind a proxy", func(in *explain.Input) {
 			in.Timeline.Endpoints = []timeline.Endpoint{
 				{At: at(-0.1), Slice: "s", Pod: oldPod, Ready: true}, {At: at(10.1), Slice: "s", Pod: oldPod, Withdrawn: true},

@@ -64,7 +64,9 @@ func (b *book) noneRouted(at time.Time) bool {
 type scene struct {
 	tally.Loss
 	book *book
-	end  time.Time
+	// When the request needed a pod, and when that was over: as long as it was under
+	// way, but for a connection from stock, which was asked for when it was dialed.
+	start, end time.Time
 	// holder is the pod that held the connection, by how, and holderName its name
 	// also where no such pod was seen; nil and empty where it is not known.
 	holder     *history
@@ -73,7 +75,7 @@ type scene struct {
 }
 
 func (b *book) scene(l tally.Loss) *scene {
-	s := &scene{Loss: l, book: b, end: l.End()}
+	s := &scene{Loss: l, book: b, start: l.At, end: l.End()}
 	switch {
 	case l.Pod != "" && !l.Masked(): // a masked one was answered by another than the one it failed on
 		s.holderName, s.how = l.Pod, "by its answer"
@@ -85,7 +87,18 @@ func (b *book) scene(l tally.Loss) *scene {
 		}
 	}
 	s.holder = b.pod(s.holderName, l.At)
+	if s.fromStock() {
+		s.start = l.At.Add(-time.Duration(l.IdleSeconds * float64(time.Second)))
+		s.end = s.start
+	}
 	return s
+}
+
+// fromStock tells whether the connection had been dialed for a request that another
+// one carried, and was kept without an answer on it ever: who was to take it was
+// decided when it was dialed, whatever pods there are now.
+func (s *scene) fromStock() bool {
+	return s.Reused && s.LastPod == "" && s.IdleSeconds > 0 && s.holderName == "" && s.untaken() && !s.refused()
 }
 
 // byAddress finds the pod with that address: it helps where requests go to pods
@@ -121,8 +134,8 @@ func (s *scene) suspects() []*history {
 	return out
 }
 
-// begun is when the request needed the pod: when it was due.
-func (s *scene) begun() time.Time { return s.At }
+// begun is when the request needed the pod: when it was due, or its connection dialed.
+func (s *scene) begun() time.Time { return s.start }
 
 // moment is when it went wrong: when a connection was asked for, or when one ended.
 func (s *scene) moment() time.Time {
@@ -230,9 +243,9 @@ func (s *scene) ownLag() time.Duration {
 	var total time.Duration
 	for _, lag := range s.book.Run.Lags {
 		from, to := lag.From, lag.From.Add(lag.Length.D())
-		from = latest(from, s.begun())
-		if to.After(s.end) {
-			to = s.end
+		from = latest(from, s.At)
+		if to.After(s.Loss.End()) {
+			to = s.Loss.End()
 		}
 		total += max(to.Sub(from), 0)
 	}
@@ -244,7 +257,7 @@ func (s *scene) ownLag() time.Duration {
 func (s *scene) inControlOutage() bool {
 	c := s.book.Run.Control
 	return c != nil && slices.ContainsFunc(c.Own(ownLongest), func(o verdict.Lag) bool {
-		return !s.begun().Before(o.From) && !s.begun().After(o.From.Add(o.Length.D()))
+		return !s.At.Before(o.From) && !s.At.After(o.From.Add(o.Length.D()))
 	})
 }
 
