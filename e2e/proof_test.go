@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -194,6 +195,20 @@ func (m manifest) fill(name, version string) manifest {
 	return m
 }
 
+// forgetConnections makes the nodes forget the connections to the Service's port. Those
+// that a pod left behind as it died are remembered for a day, by its address; when
+// Docker's port mapping, thousands of connections later, comes by the same source port, the
+// node sends the new connection to where that pod was, and nobody answers.
+func forgetConnections(t *testing.T) {
+	t.Helper()
+	for _, node := range nodes(t, proofCluster) {
+		left := docker(t, "exec", node, "sh", "-c",
+			fmt.Sprintf("conntrack -L -p tcp --orig-port-dst %d 2>/dev/null | grep -vc TIME_WAIT; conntrack -D -p tcp --orig-port-dst %[1]d >/dev/null 2>&1", nodePort)+
+				"; true") // both end with 1 where there is none
+		t.Logf("%s connections left behind on %s", left, node)
+	}
+}
+
 // prove rolls a case out under the harness.
 func (p *proof) prove(ctx context.Context, t *testing.T, c proofCase, out string) proofRow {
 	t.Helper()
@@ -213,6 +228,7 @@ func (p *proof) prove(ctx context.Context, t *testing.T, c proofCase, out string
 			// To their end: the next case has the same port, and must not be answered by
 			// these. One that ignores SIGTERM is given less time than it has.
 			p.kubectl(whole, t, "", "-n", proofNamespace, "delete", "pod", "--selector", "app="+c.name, "--grace-period=2", "--ignore-not-found", "--timeout=60s")
+			forgetConnections(t)
 		}
 	})
 	command := apply(c.to.fill(c.name, "2").write(t, dir, "after.yaml"))
