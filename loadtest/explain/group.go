@@ -70,7 +70,7 @@ func (g *group) add(s *scene, fits []*history) {
 	if g.from.IsZero() || s.At.Before(g.from) {
 		g.from = s.At
 	}
-	g.to = latest(g.to, s.Loss.End())
+	g.to = latest(g.to, s.End())
 	g.lanes[s.Lane] = true
 	if s.holderName != "" {
 		g.certain++

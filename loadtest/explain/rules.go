@@ -108,7 +108,7 @@ func isOwnOutage(s *scene) bool {
 		return true
 	}
 	if s.Class == tally.Timeout {
-		return s.ownLag() > s.Loss.End().Sub(s.At)/2
+		return s.ownLag() > s.End().Sub(s.At)/2
 	}
 	return (s.Class == tally.Other || s.Class == tally.Refused) && s.starved()
 }

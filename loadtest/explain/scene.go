@@ -244,8 +244,8 @@ func (s *scene) ownLag() time.Duration {
 	for _, lag := range s.book.Run.Lags {
 		from, to := lag.From, lag.From.Add(lag.Length.D())
 		from = latest(from, s.At)
-		if to.After(s.Loss.End()) {
-			to = s.Loss.End()
+		if to.After(s.End()) {
+			to = s.End()
 		}
 		total += max(to.Sub(from), 0)
 	}
