@@ -62,12 +62,18 @@ func (j *judgement) losses() {
 	}
 }
 
+// witnesses is how many requests of a lane must have waited together for their
+// silence to be a stall: one that waits alone is a slow answer, which latency
+// tells. A SYN that was lost once is answered 1 s late (RFC 6298, 2.1), with the
+// service in perfect order.
+const witnesses = 3
+
 func (j *judgement) stalls() {
-	limit := j.Objectives.Stall.D()
 	for _, l := range j.Lanes {
 		if !l.OpenLoop || l.Requests == 0 {
 			continue
 		}
+		limit := j.stallLimit(l)
 		start, length := l.Stall()
 		if length <= limit {
 			continue
@@ -77,9 +83,35 @@ func (j *judgement) stalls() {
 			j.lack("lane %s had no right answer for %s, of which the harness itself stood still for %s", l.Name, secs(length), secs(own))
 			continue
 		}
+		if l.MaxWorkers < witnesses && outOfWorkers(l) {
+			j.lack("lane %s had no right answer for %s, in which no more than %d %s waited: too few to tell a stall from a slow answer",
+				l.Name, secs(length), l.MaxWorkers, plural(uint64(l.MaxWorkers), "request", "requests"))
+			continue
+		}
+		allowed := secs(j.Objectives.Stall.D())
+		if limit > j.Objectives.Stall.D() {
+			allowed += ", and so slow a lane shows " + secs(limit)
+		}
 		j.fail("lane %s had no right answer for %s, %s after the start; the objective allows %s",
-			l.Name, secs(length), secs(at.Sub(j.Run.Start)), secs(limit))
+			l.Name, secs(length), secs(at.Sub(j.Run.Start)), allowed)
 	}
+}
+
+// stallLimit returns how long a lane may be without a right answer: as long as
+// the objective says, or, if its rate is too low to show that, as long as the
+// fewest requests take to come due that show a stall.
+func (j *judgement) stallLimit(l *tally.Lane) time.Duration {
+	limit := j.Objectives.Stall.D()
+	if l.Target <= 0 {
+		return limit
+	}
+	return max(limit, time.Duration(witnesses/l.Target*float64(time.Second)))
+}
+
+// outOfWorkers tells whether a lane could not send what was due, because all who
+// might have sent it were waiting for answers.
+func outOfWorkers(l *tally.Lane) bool {
+	return l.MaxWorkers > 0 && l.PeakInFlight >= l.MaxWorkers
 }
 
 // lagWithin returns for how long the harness itself stood still between two
@@ -270,7 +302,7 @@ func (j *judgement) laneEvidence(l *tally.Lane) {
 	if !IsStep(l.Name) && !IsSlow(l.Name) && rate < need.Achieved*need.Rate {
 		j.lack("lane %s got %.1f right answers a second; the objective wants %.0f", l.Name, rate, need.Rate)
 	}
-	if l.MaxWorkers > 0 && l.PeakInFlight >= l.MaxWorkers {
+	if outOfWorkers(l) {
 		j.lack("lane %s ran out of workers: all %d were waiting for answers", l.Name, l.MaxWorkers)
 	}
 	if share := float64(l.Late) / float64(l.OK); share > need.Late {

@@ -3,6 +3,7 @@ package verdict_test
 import (
 	"fmt"
 	"math/rand"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,19 @@ func TestJudge(t *testing.T) {
 		}
 		return out
 	}
+	// every returns a slow lane with a request each period, without some of them.
+	every := func(period time.Duration, without ...int) *tally.Lane {
+		var samples []tally.Sample
+		for i, s := range steady(verdict.SlowNew)[:time.Minute/period] {
+			s.Intended = start.Add(time.Duration(i) * period)
+			if s.Sent = s.Intended; !slices.Contains(without, i) {
+				samples = append(samples, s)
+			}
+		}
+		l := count(verdict.SlowNew, samples)
+		l.Target = float64(time.Second) / float64(period)
+		return l
+	}
 	tests := []struct {
 		name   string
 		change func(*verdict.Input)
@@ -126,6 +140,24 @@ func TestJudge(t *testing.T) {
 			in.Lanes[0] = count("new", without(40, 42))
 			in.Run.Lags = lag(40.1, 0.6)
 		}, verdict.Fail, "no right answer"},
+		{"a slow answer that the only two workers waited for", func(in *verdict.Input) {
+			in.Lanes[0] = count("new", without(40, 42))
+			in.Lanes[0].MaxWorkers, in.Lanes[0].PeakInFlight = 2, 2
+		}, verdict.Inconclusive, "lane new had no right answer for 2.4 s, in which no more than 2 requests waited"},
+		{"a stall that all of a few workers waited for", func(in *verdict.Input) {
+			in.Lanes[0] = count("new", without(40, 42))
+			in.Lanes[0].MaxWorkers, in.Lanes[0].PeakInFlight = 3, 3
+		}, verdict.Fail, "lane new had no right answer for 2.4 s"},
+		{"a stall that one of two workers waited for", func(in *verdict.Input) {
+			in.Lanes[0] = count("new", without(40, 42))
+			in.Lanes[0].MaxWorkers, in.Lanes[0].PeakInFlight = 2, 1
+		}, verdict.Fail, "lane new had no right answer for 2.4 s"},
+		{"a lane too slow to show a stall of a second", func(in *verdict.Input) {
+			in.Lanes[0], in.Objectives.Evidence.Requests = every(2*time.Second), 300
+		}, verdict.Pass, ""},
+		{"a stall that a slow lane shows", func(in *verdict.Input) {
+			in.Lanes[0] = every(2*time.Second, 20, 21, 22)
+		}, verdict.Fail, "lane slow-new had no right answer for 8.0 s, 38.0 s after the start; the objective allows 1.0 s, and so slow a lane shows 6.0 s"},
 		{"a stall of a closed loop", func(in *verdict.Input) {
 			in.Lanes[0] = count("new", without(40, 42))
 			in.Lanes[0].OpenLoop = false
@@ -298,7 +330,7 @@ func rank(o verdict.Outcome) int {
 func perturb(t *rapid.T) (verdict.Input, []tally.Sample) {
 	in := good()
 	in.Objectives.Lost = uint64(rapid.IntRange(0, 3).Draw(t, "allowed"))
-	in.Objectives.Evidence.Requests = uint64(rapid.IntRange(590, 605).Draw(t, "wanted"))
+	in.Objectives.Evidence.Requests = uint64(rapid.IntRange(560, 605).Draw(t, "wanted"))
 	in.Run.Interrupted = rapid.Bool().Draw(t, "interrupted")
 	if rapid.Bool().Draw(t, "control") {
 		in.Run.Control = &verdict.Control{Requests: 3000, Lost: rapid.Uint64Range(0, 1).Draw(t, "control lost")}
@@ -314,8 +346,13 @@ func perturb(t *rapid.T) (verdict.Input, []tally.Sample) {
 			"rollout": objectives.Duration(time.Duration(rapid.IntRange(4, 6).Draw(t, "bound")) * time.Millisecond),
 		}}}
 	}
-	in.Lanes[0].Target = rapid.SampledFrom([]float64{5, 5.3}).Draw(t, "target")
+	in.Lanes[0].Target = rapid.SampledFrom([]float64{5, 5.3, 0.7}).Draw(t, "target")
+	in.Lanes[0].MaxWorkers = rapid.SampledFrom([]int{2, 3, 100}).Draw(t, "workers")
 	samples := steady("new")
+	if rapid.Bool().Draw(t, "stall") {
+		from := rapid.IntRange(0, len(samples)-1).Draw(t, "stalled from")
+		samples = slices.Delete(samples, from, min(len(samples), from+rapid.IntRange(4, 30).Draw(t, "stalled for")))
+	}
 	for range rapid.IntRange(0, 4).Draw(t, "losses") {
 		i := rapid.IntRange(0, len(samples)-1).Draw(t, "which")
 		samples[i].Class = rapid.SampledFrom(tally.Classes()).Draw(t, "class")
@@ -324,10 +361,22 @@ func perturb(t *rapid.T) (verdict.Input, []tally.Sample) {
 }
 
 func recount(in *verdict.Input, samples []tally.Sample) verdict.Verdict {
-	target := in.Lanes[0].Target
+	target, workers := in.Lanes[0].Target, in.Lanes[0].MaxWorkers
 	in.Lanes[0] = count("new", samples)
-	in.Lanes[0].Target = target
+	in.Lanes[0].Target, in.Lanes[0].MaxWorkers = target, workers
 	return verdict.Judge(*in)
+}
+
+// Whatever a stall's length, who lacked the workers to tell it gets no PASS.
+func TestNoLaneWithoutWorkersPasses(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		in, samples := perturb(t)
+		in.Lanes[0].MaxWorkers = rapid.IntRange(1, 3).Draw(t, "few") // of which 3 were under way
+		if v := recount(&in, samples); v.Outcome == verdict.Pass {
+			t.Fatalf("%s with %d workers", v.Outcome, in.Lanes[0].MaxWorkers)
+		}
+	})
 }
 
 func TestALossNeverImprovesAVerdict(t *testing.T) {
@@ -361,11 +410,11 @@ func TestOrderAndMergingDoNotMatter(t *testing.T) {
 		rand.New(rand.NewSource(rapid.Int64().Draw(t, "order"))).Shuffle(len(shuffled), func(i, j int) {
 			shuffled[i], shuffled[j] = shuffled[j], shuffled[i]
 		})
-		target := in.Lanes[0].Target
+		target, workers := in.Lanes[0].Target, in.Lanes[0].MaxWorkers
 		cut := rapid.IntRange(0, len(shuffled)).Draw(t, "cut")
 		merged := count("new", shuffled[:cut])
 		merged.Merge(count("new", shuffled[cut:]))
-		merged.Target = target
+		merged.Target, merged.MaxWorkers = target, workers
 		in.Lanes = []*tally.Lane{in.Lanes[1], merged}
 		if diff := cmp.Diff(fmt.Sprint(want), fmt.Sprint(verdict.Judge(in))); diff != "" {
 			t.Fatal(diff)
