@@ -128,7 +128,7 @@ func get(t *testing.T, url string) (int, string) {
 
 func TestServeAndDrain(t *testing.T) {
 	t.Parallel()
-	p, ready := startProgram(t)
+	p, ready := startProgram(t, "--drain-delay", "1s")
 	base := "http://" + ready.Listen
 	goldens := readRows(t)
 	for version, name := range map[string]string{"1": "/versions/1", "2": ""} {
@@ -170,13 +170,19 @@ func TestServeAndDrain(t *testing.T) {
 	if status, _ := get(t, base+"/v2/health/live"); status != http.StatusOK {
 		t.Errorf("live while draining: %d", status)
 	}
-	_, body := get(t, "http://"+ready.MetricsListen+"/metrics")
+	var body string
+	// A client has its answer before the server has counted its connection as closed.
+	for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if _, body = get(t, "http://"+ready.MetricsListen+"/metrics"); strings.Contains(body, "\nrollproof_connections 0\n") {
+			break
+		}
+	}
 	for _, want := range []string{
-		`rollproof_state{state="draining"} 1`, "rollproof_connections 0", "rollproof_requests_cut_total 0",
+		`rollproof_state{state="draining"} 1`, "\nrollproof_connections 0\n", "rollproof_requests_cut_total 0",
 		`rollproof_connections_closed_total{reason="age"} 0`, `rollproof_connections_closed_total{reason="drain"} `,
 	} {
 		if !strings.Contains(body, want) {
-			t.Errorf("metrics lack %s", want)
+			t.Errorf("metrics lack %q", want)
 		}
 	}
 	select {
