@@ -152,18 +152,23 @@ func testDrainsUnderLoad(t *testing.T) {
 			}
 			var answered, lost atomic.Int64
 			var wg sync.WaitGroup
-			for range beside {
-				wg.Go(func() {
-					good, bad := one.run(t)
-					answered.Add(good)
-					lost.Add(bad)
-				})
+			drains, enough := 0, int64(100*one.rounds)
+			// A slow machine, or the race detector, gives less evidence: then there is more of it.
+			for again := 0; again < 4 && answered.Load() < enough && !t.Failed(); again++ {
+				for range beside {
+					wg.Go(func() {
+						good, bad := one.run(t)
+						answered.Add(good)
+						lost.Add(bad)
+					})
+				}
+				wg.Wait()
+				drains += beside * one.rounds
 			}
-			wg.Wait()
-			if answered.Load() < int64(100*one.rounds) {
+			if answered.Load() < enough {
 				t.Errorf("%d requests answered: too few to say anything", answered.Load())
 			}
-			t.Logf("%d drains: %d requests answered, %d lost", beside*one.rounds, answered.Load(), lost.Load())
+			t.Logf("%d drains: %d requests answered, %d lost", drains, answered.Load(), lost.Load())
 		})
 	}
 }
