@@ -35,6 +35,7 @@ type tensor struct {
 var (
 	errUTF8   = errors.New("a text that is not UTF-8")
 	errPacked = errors.New("a list of numbers that is cut")
+	errNumber = errors.New("a field's number that is above 536,870,911")
 )
 
 // fields walks over the fields of one message.
@@ -56,6 +57,10 @@ func (f *fields) next() bool {
 	number, kind, n := protowire.ConsumeTag(f.rest)
 	if n < 0 {
 		return f.fail(n)
+	}
+	if number > protowire.MaxValidNumber { // protowire leaves this to its caller
+		f.err = errNumber
+		return false
 	}
 	f.number, f.kind, f.rest, f.bytes = number, kind, f.rest[n:], nil
 	switch kind {
