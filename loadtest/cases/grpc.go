@@ -184,6 +184,9 @@ func fields(message []byte, each func(field protowire.Number, kind protowire.Typ
 		if n < 0 {
 			return protowire.ParseError(n)
 		}
+		if field > protowire.MaxValidNumber { // which a client's generated code refuses
+			return fmt.Errorf("field %d: want %d or less", field, protowire.MaxValidNumber)
+		}
 		message = message[n:]
 		size := protowire.ConsumeFieldValue(field, kind, message)
 		if size < 0 {

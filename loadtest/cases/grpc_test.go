@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -209,6 +210,12 @@ func response(t *testing.T, raw bool, change func(*dynamicpb.Message)) []byte {
 	return append([]byte{0, 0, 0, byte(len(body) >> 8), byte(len(body))}, body...)
 }
 
+// longer returns an answer with more bytes in its message.
+func longer(answer []byte, more ...byte) []byte {
+	message := slices.Concat(answer[5:], more)
+	return append([]byte{0, 0, 0, byte(len(message) >> 8), byte(len(message))}, message...)
+}
+
 // An answer that the protocol's own messages wrote is read, in both forms of its
 // contents, and what is wrong with it is found.
 func TestAnswersAreTheProtocols(t *testing.T) {
@@ -246,6 +253,7 @@ func TestAnswersAreTheProtocols(t *testing.T) {
 		{"compressed", append([]byte{1}, right[1:]...), cases.ErrWrongAnswer},
 		{"more than the message", append(append([]byte{}, right...), 0), cases.ErrWrongAnswer},
 		{"not a message", []byte{0, 0, 0, 0, 2, 0xff, 0xff}, cases.ErrWrongAnswer},
+		{"a field's number that is too large", longer(right, 0xc0, 0xf2, 0xf2, 0xf2, 0x30, 0x30), cases.ErrWrongAnswer},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
