@@ -126,6 +126,20 @@ func get(t *testing.T, url string) (int, string) {
 	return r.StatusCode, string(body)
 }
 
+// metricsWith waits until the metrics have a text, and returns them.
+func metricsWith(t *testing.T, ready entry, want string, within time.Duration) string {
+	t.Helper()
+	for end := time.Now().Add(within); ; time.Sleep(time.Millisecond) {
+		_, body := get(t, "http://"+ready.MetricsListen+"/metrics")
+		if strings.Contains(body, want) {
+			return body
+		}
+		if time.Now().After(end) {
+			t.Fatalf("metrics lack %q after %s", want, within)
+		}
+	}
+}
+
 func TestServeAndDrain(t *testing.T) {
 	t.Parallel()
 	p, ready := startProgram(t, "--drain-delay", "1s")
@@ -170,15 +184,10 @@ func TestServeAndDrain(t *testing.T) {
 	if status, _ := get(t, base+"/v2/health/live"); status != http.StatusOK {
 		t.Errorf("live while draining: %d", status)
 	}
-	var body string
 	// A client has its answer before the server has counted its connection as closed.
-	for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if _, body = get(t, "http://"+ready.MetricsListen+"/metrics"); strings.Contains(body, "\nrollproof_connections 0\n") {
-			break
-		}
-	}
+	body := metricsWith(t, ready, "\nrollproof_connections 0\n", 500*time.Millisecond)
 	for _, want := range []string{
-		`rollproof_state{state="draining"} 1`, "\nrollproof_connections 0\n", "rollproof_requests_cut_total 0",
+		`rollproof_state{state="draining"} 1`, "rollproof_requests_cut_total 0",
 		`rollproof_connections_closed_total{reason="age"} 0`, `rollproof_connections_closed_total{reason="drain"} `,
 	} {
 		if !strings.Contains(body, want) {
@@ -207,14 +216,7 @@ func TestCutRequests(t *testing.T) {
 	if _, err := io.WriteString(c, "POST /v2/models/breastcancer/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(2 * time.Second); ; time.Sleep(time.Millisecond) {
-		if _, body := get(t, "http://"+ready.MetricsListen+"/metrics"); strings.Contains(body, "rollproof_requests_in_flight 1") {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal("not in flight after 2s")
-		}
-	}
+	metricsWith(t, ready, "rollproof_requests_in_flight 1", 2*time.Second)
 	p.signals <- syscall.SIGTERM
 	p.until(t, func(e entry) bool { return e.Message == "requests cut" })
 	failed := p.until(t, func(e entry) bool { return e.Message == "failed" })

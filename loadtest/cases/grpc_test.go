@@ -207,13 +207,17 @@ func response(t *testing.T, raw bool, change func(*dynamicpb.Message)) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append([]byte{0, 0, 0, byte(len(body) >> 8), byte(len(body))}, body...)
+	return frame(body)
+}
+
+// frame returns an answer of one message.
+func frame(message []byte) []byte {
+	return append([]byte{0, 0, 0, byte(len(message) >> 8), byte(len(message))}, message...)
 }
 
 // longer returns an answer with more bytes in its message.
 func longer(answer []byte, more ...byte) []byte {
-	message := slices.Concat(answer[5:], more)
-	return append([]byte{0, 0, 0, byte(len(message) >> 8), byte(len(message))}, message...)
+	return frame(slices.Concat(answer[5:], more))
 }
 
 // An answer that the protocol's own messages wrote is read, in both forms of its

@@ -107,6 +107,13 @@ func TestJudge(t *testing.T) {
 		}
 		return out
 	}
+	// waiting makes a stall in which so many of the lane's workers waited.
+	waiting := func(inFlight, workers int) func(*verdict.Input) {
+		return func(in *verdict.Input) {
+			in.Lanes[0] = count("new", without(40, 42))
+			in.Lanes[0].PeakInFlight, in.Lanes[0].MaxWorkers = inFlight, workers
+		}
+	}
 	// every returns a slow lane with a request each period, without some of them.
 	every := func(period time.Duration, without ...int) *tally.Lane {
 		var samples []tally.Sample
@@ -140,18 +147,9 @@ func TestJudge(t *testing.T) {
 			in.Lanes[0] = count("new", without(40, 42))
 			in.Run.Lags = lag(40.1, 0.6)
 		}, verdict.Fail, "no right answer"},
-		{"a slow answer that the only two workers waited for", func(in *verdict.Input) {
-			in.Lanes[0] = count("new", without(40, 42))
-			in.Lanes[0].MaxWorkers, in.Lanes[0].PeakInFlight = 2, 2
-		}, verdict.Inconclusive, "lane new had no right answer for 2.4 s, in which no more than 2 requests waited"},
-		{"a stall that all of a few workers waited for", func(in *verdict.Input) {
-			in.Lanes[0] = count("new", without(40, 42))
-			in.Lanes[0].MaxWorkers, in.Lanes[0].PeakInFlight = 3, 3
-		}, verdict.Fail, "lane new had no right answer for 2.4 s"},
-		{"a stall that one of two workers waited for", func(in *verdict.Input) {
-			in.Lanes[0] = count("new", without(40, 42))
-			in.Lanes[0].MaxWorkers, in.Lanes[0].PeakInFlight = 2, 1
-		}, verdict.Fail, "lane new had no right answer for 2.4 s"},
+		{"a slow answer that the only two workers waited for", waiting(2, 2), verdict.Inconclusive, "lane new had no right answer for 2.4 s, in which no more than 2 requests waited"},
+		{"a stall that all of a few workers waited for", waiting(3, 3), verdict.Fail, "lane new had no right answer for 2.4 s"},
+		{"a stall that one of two workers waited for", waiting(1, 2), verdict.Fail, "lane new had no right answer for 2.4 s"},
 		{"a lane too slow to show a stall of a second", func(in *verdict.Input) {
 			in.Lanes[0], in.Objectives.Evidence.Requests = every(2*time.Second), 300
 		}, verdict.Pass, ""},
@@ -361,10 +359,15 @@ func perturb(t *rapid.T) (verdict.Input, []tally.Sample) {
 }
 
 func recount(in *verdict.Input, samples []tally.Sample) verdict.Verdict {
-	target, workers := in.Lanes[0].Target, in.Lanes[0].MaxWorkers
-	in.Lanes[0] = count("new", samples)
-	in.Lanes[0].Target, in.Lanes[0].MaxWorkers = target, workers
+	in.Lanes[0] = like(in.Lanes[0], samples)
 	return verdict.Judge(*in)
+}
+
+// like counts samples on a lane that was asked for the same.
+func like(lane *tally.Lane, samples []tally.Sample) *tally.Lane {
+	l := count(lane.Name, samples)
+	l.Target, l.MaxWorkers = lane.Target, lane.MaxWorkers
+	return l
 }
 
 // Whatever a stall's length, who lacked the workers to tell it gets no PASS.
@@ -410,11 +413,9 @@ func TestOrderAndMergingDoNotMatter(t *testing.T) {
 		rand.New(rand.NewSource(rapid.Int64().Draw(t, "order"))).Shuffle(len(shuffled), func(i, j int) {
 			shuffled[i], shuffled[j] = shuffled[j], shuffled[i]
 		})
-		target, workers := in.Lanes[0].Target, in.Lanes[0].MaxWorkers
 		cut := rapid.IntRange(0, len(shuffled)).Draw(t, "cut")
-		merged := count("new", shuffled[:cut])
-		merged.Merge(count("new", shuffled[cut:]))
-		merged.Target, merged.MaxWorkers = target, workers
+		merged := like(in.Lanes[0], shuffled[:cut])
+		merged.Merge(like(in.Lanes[0], shuffled[cut:]))
 		in.Lanes = []*tally.Lane{in.Lanes[1], merged}
 		if diff := cmp.Diff(fmt.Sprint(want), fmt.Sprint(verdict.Judge(in))); diff != "" {
 			t.Fatal(diff)

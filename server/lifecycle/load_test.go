@@ -133,6 +133,21 @@ func (o rollout) run(t *testing.T) (answered, lost int64) {
 	return good.Load(), bad.Load()
 }
 
+// beside runs so many rollouts at once, and adds up what they return.
+func (o rollout) beside(t *testing.T, n int) (answered, lost int64) {
+	var good, bad atomic.Int64
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			g, b := o.run(t)
+			good.Add(g)
+			bad.Add(b)
+		})
+	}
+	wg.Wait()
+	return good.Load(), bad.Load()
+}
+
 // TestDrainsUnderLoad drains servers by the hundred while 64 connections are hot. With
 // -short it is a dozen. It is not parallel: connections do not stay hot beside tests that
 // only compute.
@@ -150,25 +165,17 @@ func testDrainsUnderLoad(t *testing.T) {
 			if testing.Short() {
 				one.rounds = 2
 			}
-			var answered, lost atomic.Int64
-			var wg sync.WaitGroup
+			var answered, lost int64
 			drains, enough := 0, int64(100*one.rounds)
 			// A slow machine, or the race detector, gives less evidence: then there is more of it.
-			for again := 0; again < 4 && answered.Load() < enough && !t.Failed(); again++ {
-				for range beside {
-					wg.Go(func() {
-						good, bad := one.run(t)
-						answered.Add(good)
-						lost.Add(bad)
-					})
-				}
-				wg.Wait()
-				drains += beside * one.rounds
+			for again := 0; again < 4 && answered < enough && !t.Failed(); again++ {
+				good, bad := one.beside(t, beside)
+				answered, lost, drains = answered+good, lost+bad, drains+beside*one.rounds
 			}
-			if answered.Load() < enough {
-				t.Errorf("%d requests answered: too few to say anything", answered.Load())
+			if answered < enough {
+				t.Errorf("%d requests answered: too few to say anything", answered)
 			}
-			t.Logf("%d drains: %d requests answered, %d lost", drains, answered.Load(), lost.Load())
+			t.Logf("%d drains: %d requests answered, %d lost", drains, answered, lost)
 		})
 	}
 }
