@@ -128,6 +128,9 @@ func isAnyServerError(s *scene) bool { return s.status5xx() || s.gateway() }
 func isBrokenOrError(s *scene) bool { return isBroken(s) || s.status5xx() }
 
 func isWithoutEndpoint(s *scene) bool {
+	if s.overdue() {
+		return true
+	}
 	// What has just become ready is not at once routed to.
 	before := latest(s.begun().Add(-usualRouteLag), s.book.Run.Start)
 	return s.untaken() && s.holderName == "" && (s.book.noneRouted(s.begun()) || s.book.noneRouted(before))
@@ -258,12 +261,15 @@ func wasNotReady(s *scene, h *history) bool {
 }
 
 // wasReady: the pod was ready, was to live, and did; where it is not known which it
-// was, no other that may have been it was about to end.
+// was, no other that may have been it was about to end. One that was, and went on to
+// let others in, served as those do that are to live.
 func wasReady(s *scene, h *history) bool {
-	if h.terminating(s.end) || !h.ReadyAt(s.begun()) || s.unseen() {
+	ending := func(o *history) bool {
+		return o.terminating(s.end) && (s.holder == o || s.may(o) && !o.answeredNewAfter(s.end))
+	}
+	if ending(h) || !h.ReadyAt(s.begun()) || s.unseen() {
 		return false
 	}
-	ending := func(o *history) bool { return o.terminating(s.end) && s.may(o) }
 	return s.holder == h || s.may(h) && !slices.ContainsFunc(s.suspects(), ending)
 }
 

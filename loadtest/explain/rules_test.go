@@ -153,6 +153,12 @@ func examples() []example {
 		return with(l, func(l *tally.Loss) { l.Class, l.Detail = c, detail })
 	}
 	old, fresh := []string{oldPod}, []string{newPod}
+	toGap := func(in *explain.Input) { *in = gap() }
+	// A byte of the answer has come when the request's time is up, and where its pod
+	// is known the header, too.
+	late := func(when float64, pod string) tally.Loss {
+		return with(hanging(when, 5), func(l *tally.Loss) { l.Phase, l.Conn, l.Written, l.Pod = tally.Answer, 7, 300, pod })
+	}
 	return []example{
 		{"the harness stood still", func(in *explain.Input) {
 			in.Run.Lags = []verdict.Lag{{From: at(5.1), Length: objectives.Duration(1500 * time.Millisecond)}}
@@ -258,6 +264,14 @@ func examples() []example {
 		{"an endpoint that is not yet routed to, behind a proxy", func(in *explain.Input) {
 			in.Timeline.Endpoints[1].At = at(14)
 		}, unanswered(14.4, 0.004), explain.NoEndpoint, nil, "no endpoint was ready for up to 2.7 s", "replicas: 2 or more"},
+		{"no endpoint, and a connection that was reset at once", toGap, with(unanswered(14, 0.004), func(l *tally.Loss) {
+			l.Class, l.Phase, l.Written = tally.ResetUnsent, tally.Write, 0
+		}), explain.NoEndpoint, nil, "no endpoint was ready for up to 9.5 s", "replicas: 2 or more"},
+		{"no endpoint, and an error of no known kind", toGap, kind(unanswered(14, 0.004), tally.Other, "of no known kind"), explain.NoEndpoint, nil, "other 1", "replicas: 2 or more"},
+		{"no endpoint, and an answer that began as the time was up", toGap, late(14.6, ""), explain.NoEndpoint, nil, "timeout 1", "replicas: 2 or more"},
+		{"no endpoint, and an answer that was halfway as the time was up", toGap, late(14.6, newPod), explain.NoEndpoint, fresh, "found no pod to go to", "replicas: 2 or more"},
+		{"an answer that takes all the time there is", toGap, late(19.6, newPod), explain.DroppedWhileReady, fresh, "timeout 1", "kubectl logs web-b-1"},
+		{"dropped by a pod that is told to end just then and serves on", toGap, unanswered(9.9, 0.004), explain.DroppedWhileReady, old, "by pod web-a-1 (by what it was doing then)", "kubectl logs web-a-1"},
 		{"cut at shutdown, after it had let another in", func(in *explain.Input) { in.Pods[oldPod].LastNew = at(10.6) }, unanswered(10.5, 0.5), explain.CutAtShutdown, old, "under way", "longest answer took 200ms"},
 		{"cut at shutdown", none, unanswered(9.5, 0.9), explain.CutAtShutdown, old, "under way when pod web-a-1 (by what it was doing then) ended", "longest answer took 200ms"},
 		{"an answer cut at shutdown", none, with(closed(10.4, oldPod), func(l *tally.Loss) { l.Class, l.Phase, l.Status, l.Pod = tally.ShortBody, tally.Answer, 200, oldPod }), explain.CutAtShutdown, old, "short_body 1", "Handle SIGTERM"},

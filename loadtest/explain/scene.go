@@ -139,7 +139,7 @@ func (s *scene) begun() time.Time { return s.start }
 
 // moment is when it went wrong: when a connection was asked for, or when one ended.
 func (s *scene) moment() time.Time {
-	if s.untaken() {
+	if s.untaken() || s.overdue() {
 		return s.begun()
 	}
 	return s.end
@@ -174,13 +174,25 @@ func (s *scene) refused() bool {
 // may have kept such a connection, dialed for a request that another one carried.
 func (s *scene) untaken() bool {
 	switch s.Class {
-	case tally.Timeout, tally.Reset, tally.EOF, tally.OK: // the last: masked
-		fresh := !s.Reused || s.book.named && s.LastPod == ""
-		if fresh && (s.Phase == tally.Write || s.Phase == tally.Wait) {
+	case tally.Timeout, tally.Reset, tally.ResetUnsent, tally.EOF, tally.Other, tally.OK: // the last: masked
+		if s.fresh() && (s.Phase == tally.Write || s.Phase == tally.Wait) {
 			return true
 		}
 	}
 	return s.refused()
+}
+
+// fresh tells whether no answer is known to have come on the connection before.
+func (s *scene) fresh() bool { return !s.Reused || s.book.named && s.LastPod == "" }
+
+// overdue tells whether the request's time was up as its answer had begun, and no
+// endpoint was ready for most of that time: it is not the pod which came at last, and
+// may be known by its answer, that lost it. Over a new connection only: who is to take
+// a kept one was decided before.
+func (s *scene) overdue() bool {
+	return s.Class == tally.Timeout && s.Phase == tally.Answer && s.fresh() &&
+		(s.holder == nil || !s.holder.ReadyAt(s.begun())) &&
+		s.book.watched && s.book.unrouted(s.begun(), s.end) > s.end.Sub(s.begun())/2
 }
 
 // cut tells whether a connection ended, or fell silent, under the request.
