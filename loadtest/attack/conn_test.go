@@ -52,6 +52,8 @@ func TestTheConnectionOfALoss(t *testing.T) {
 		{"cut short, kept", fake.Short, true, tally.Answer, true, "pod-a"},
 		{"status, kept", fake.Status500, true, tally.Answer, true, "pod-a"},
 		{"a hang, new", fake.Hang, false, tally.Wait, true, ""},
+		{"a hang in the header, new", fake.HangInHeader, false, tally.Answer, true, ""},
+		{"a hang in the body, new", fake.HangInBody, false, tally.Answer, true, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -64,7 +66,8 @@ func TestTheConnectionOfALoss(t *testing.T) {
 			}).URL)
 			// One worker: one connection, which has carried all before.
 			cfg.KeepAlive, cfg.Rate, cfg.Workers, cfg.Timeout = tt.keepAlive, 40, 1, 10*time.Second
-			if tt.fault == fake.Hang {
+			hangs := tt.fault == fake.Hang || tt.fault == fake.HangInHeader || tt.fault == fake.HangInBody
+			if hangs {
 				cfg.Timeout = time.Second
 			}
 			losses := lossesOf(t, cfg, 500*time.Millisecond)
@@ -72,6 +75,10 @@ func TestTheConnectionOfALoss(t *testing.T) {
 				t.Fatalf("losses: %+v", losses)
 			}
 			l := losses[0]
+			// Whose answer it was to be is known once its header is whole.
+			if hangs && (l.Class != tally.Timeout || (l.Pod != "") != (tt.fault == fake.HangInBody)) {
+				t.Errorf("%+v", l)
+			}
 			if l.Phase != tt.phase || (l.Written > 0) != tt.written || l.LastPod != tt.last || l.Reused != tt.keepAlive {
 				t.Errorf("%+v", l)
 			}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -35,6 +36,7 @@ const (
 	CutJSON      Fault = "cut json"      // a whole HTTP answer of half a JSON document
 	Slow         Fault = "slow"          // answers after 300 ms
 	Hang         Fault = "hang"          // does not answer while the client waits, or for 20 s
+	HangInHeader Fault = "hang in head"  // the same in the middle of the answer's header, over HTTP/1.1
 	HangInBody   Fault = "hang in body"  // the same in the middle of the body
 )
 
@@ -96,13 +98,13 @@ func rowKey(row []json.Number) string {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fault := s.fault(s.count.Add(1) - 1)
 	w.Header().Set(attack.PodHeader, s.pod)
-	switch fault {
-	case Slow:
+	if fault == Slow {
 		time.Sleep(300 * time.Millisecond)
-	case Hang:
-		hang(r.Context())
 	}
 	if isGRPC(r) {
+		if fault == Hang {
+			hang(r.Context())
+		}
 		s.serveGRPC(w, r, fault)
 		return
 	}
@@ -125,6 +127,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch fault {
 	case Close, Reset:
 		hangUp(w, fault == Reset)
+		return
+	case Hang: // after the request: until it is read, net/http does not see its client leave
+		hang(r.Context())
+	case HangInHeader:
+		hangInHeader(w)
 		return
 	case Status500:
 		http.Error(w, "broken on demand", http.StatusInternalServerError)
@@ -215,14 +222,34 @@ func lookup[N any](s *Server, index map[string]int, shape []int, data []N, key f
 	return labels, probabilities, nil
 }
 
-// hangUp ends the connection under the answer, over HTTP/2 the stream alone.
-func hangUp(w http.ResponseWriter, reset bool) {
+// connection takes the request's connection; nil where its client has gone.
+func connection(w http.ResponseWriter) net.Conn {
 	hijacker, ok := w.(http.Hijacker)
 	if !ok {
 		panic(http.ErrAbortHandler)
 	}
 	conn, _, err := hijacker.Hijack()
 	if err != nil {
+		return nil
+	}
+	return conn
+}
+
+func hangInHeader(w http.ResponseWriter) {
+	conn := connection(w)
+	if conn == nil {
+		return
+	}
+	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n") // the client waits in either case
+	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_, _ = io.Copy(io.Discard, conn) // until it leaves
+	_ = conn.Close()
+}
+
+// hangUp ends the connection under the answer, over HTTP/2 the stream alone.
+func hangUp(w http.ResponseWriter, reset bool) {
+	conn := connection(w)
+	if conn == nil {
 		return
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok && reset {
