@@ -286,6 +286,9 @@ func (c proofCase) judge(r proofReport) []string {
 		causes[e.Cause] = true
 		if !slices.Contains(c.causes, e.Cause) {
 			wrong = append(wrong, "cause "+string(e.Cause)+": "+e.Sentence)
+			for _, x := range e.Examples[:min(len(e.Examples), 3)] {
+				wrong = append(wrong, fmt.Sprintf("  %s: lane %s, %s (%s) at %s", e.Cause, x.Lane, x.Class, x.Sentence, x.At.Format(time.StampMicro)))
+			}
 		}
 	}
 	// A stall may come without a loss.

@@ -89,6 +89,11 @@ func (p *proofTable) write(t *testing.T, dir string) {
 			r.name, r.want, verdict, strings.Join(r.causes, ", "), r.requests, r.lost, r.masked, r.stall, r.took.Seconds())
 	}
 	fmt.Fprintf(&b, "\n%d wrong of %d\n", wrong, len(p.rows))
+	for _, r := range p.rows { // also here: of a long log, the end is what is read
+		if !r.right() {
+			fmt.Fprintf(&b, "\n%s:\n%s\n", r.name, r.wrong)
+		}
+	}
 	t.Logf("the proof, kept in %s:\n%s", dir, b.String())
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
