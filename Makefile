@@ -88,7 +88,7 @@ e2e: setup bin/loadtest ## the tests that need the cluster
 
 .PHONY: proof
 proof: setup bin/loadtest ## the harness against wrong servers on a cluster of its own: it must see each (about 12 min; PROOF=CASE: one of them; PROOF_RUNS=3: in a row)
-	@$(ENV); export ROLLPROOF_LOADTEST="$$PWD/bin/loadtest" PROOF_RUNS=$(PROOF_RUNS); \
+	@$(ENV); export ROLLPROOF_LOADTEST="$$PWD/bin/loadtest" PROOF_RUNS=$(PROOF_RUNS) PROOF_STRICT=1; \
 		$(GOTEST) -tags e2e -count 1 -timeout $$((15 * $(PROOF_RUNS) + 10))m -v -run 'TestProof$(if $(PROOF),/^($(PROOF))(\#|$$$$))' ./e2e
 
 .PHONY: lint

@@ -115,7 +115,9 @@ func starve(ctx context.Context, harness *exec.Cmd) {
 
 // TestProof proves that the harness sees: a set of servers and manifests, each
 // with one fault, and a few without. Each upgrade's verdict and causes must be
-// right. PROOF_RUNS is how many times in a row.
+// right. PROOF_RUNS is how many times in a row. With PROOF_STRICT=1, as make proof
+// has it, so must be the cause of every single loss: else, as for a change that is to
+// land, one loss in a hundred may have another, and is told of under the table.
 func TestProof(t *testing.T) {
 	runs := 1
 	if v := os.Getenv("PROOF_RUNS"); v != "" {
@@ -275,9 +277,14 @@ func (p *proof) prove(ctx context.Context, t *testing.T, c proofCase, out string
 	return row
 }
 
-// judge compares what came out with what must.
-func (c proofCase) judge(r proofReport) []string {
-	var wrong []string
+// strays is how many losses of a case may have a cause that is not its own where the
+// proof is not strict: one, or one in a hundred.
+func strays(lost uint64) uint64 { return max(1, lost/100) }
+
+// judge compares what came out with what must. Losses with a cause that is not the
+// case's are wrong; a few of them are no more than told of where it is not strict.
+func (c proofCase) judge(r proofReport, strict bool) (wrong, stray []string) {
+	var others uint64
 	if r.Verdict.Outcome != c.want {
 		wrong = append(wrong, "verdict "+string(r.Verdict.Outcome)+", want "+string(c.want))
 	}
@@ -285,11 +292,15 @@ func (c proofCase) judge(r proofReport) []string {
 	for _, e := range r.Explanations {
 		causes[e.Cause] = true
 		if !slices.Contains(c.causes, e.Cause) {
-			wrong = append(wrong, "cause "+string(e.Cause)+": "+e.Sentence)
+			others += e.Count
+			stray = append(stray, "cause "+string(e.Cause)+": "+e.Sentence)
 			for _, x := range e.Examples[:min(len(e.Examples), 3)] {
-				wrong = append(wrong, fmt.Sprintf("  %s: lane %s, %s (%s) at %s", e.Cause, x.Lane, x.Class, x.Sentence, x.At.Format(time.StampMicro)))
+				stray = append(stray, fmt.Sprintf("  %s: lane %s, %s (%s) at %s", e.Cause, x.Lane, x.Class, x.Sentence, x.At.Format(time.StampMicro)))
 			}
 		}
+	}
+	if strict || others > strays(r.Verdict.Lost+r.Verdict.Masked) {
+		wrong, stray = append(wrong, stray...), nil
 	}
 	// A stall may come without a loss.
 	if len(c.causes) > 0 && !causes[c.causes[0]] && c.reason == "" {
@@ -298,7 +309,7 @@ func (c proofCase) judge(r proofReport) []string {
 	if c.reason != "" && !slices.ContainsFunc(r.Verdict.Reasons, func(x verdict.Reason) bool { return strings.Contains(x.Text, c.reason) }) {
 		wrong = append(wrong, "no reason says that "+c.reason)
 	}
-	return wrong
+	return wrong, stray
 }
 
 func sortedCauses(causes map[explain.Cause]bool) []string {
