@@ -127,6 +127,7 @@ func TestReadRefuses(t *testing.T) {
 		}, []string{"more than 16384 operators"}},
 		{"initializer of no type", func(s *stump) { s.extra = message{}.bytes(5, nil) }, []string{"element type 0"}},
 		{"sparse initializer", func(s *stump) { s.extra = message{}.bytes(15, nil) }, []string{"1 sparse initializers"}},
+		{"field number that no field can have", func(s *stump) { s.extra = message{}.varint(1<<29, 1) }, []string{"a field's number of 536870912", "at most 536870911"}},
 		{"two inputs", func(s *stump) { s.inputs = append(s.inputs, s.inputs[0]) }, []string{`input "X"`, "there already"}},
 		{"input of complex numbers", func(s *stump) { s.inputs[0] = tensorValue("X", 14, -1, 2) },
 			[]string{`input "X"`, "element type 14"}},

@@ -43,6 +43,9 @@ func nextField(message []byte) (f field, rest []byte, err error) {
 	if n < 0 {
 		return f, nil, fmt.Errorf("%w: %w", errWire, protowire.ParseError(n))
 	}
+	if number > protowire.MaxValidNumber { // protowire leaves this to its caller
+		return f, nil, fmt.Errorf("%w: a field's number of %d: at most %d can be", errWire, number, protowire.MaxValidNumber)
+	}
 	message = message[n:]
 	f = field{number: number, kind: kind}
 	switch kind {
