@@ -21,7 +21,8 @@ type Objectives struct {
 	// answers that may have needed a retry that the transport hid.
 	Lost   uint64 `yaml:"lost" json:"lost"`
 	Masked uint64 `yaml:"masked" json:"masked"`
-	// Stall is the longest time that an open-loop lane may be without a right answer.
+	// Stall is the longest time that an open-loop lane may be without a right answer;
+	// one of fewer than three requests in it is held to the time of three.
 	Stall Duration `yaml:"stall" json:"stall"`
 	// P99 and P999 bound the 99th and 99.9th percentile of latency from the
 	// intended time, by lane.
