@@ -21,20 +21,18 @@ func New(in Input) *Explainer {
 
 // Cause returns why the request was lost, without counting it.
 func (e *Explainer) Cause(l tally.Loss) Cause {
-	r, _ := find(e.book.scene(l))
-	return r.cause
+	return find(e.book.scene(l)).cause
 }
 
 // Add explains a loss and counts it. The order of losses does not matter.
 func (e *Explainer) Add(l tally.Loss) {
-	s := e.book.scene(l)
-	r, fits := find(s)
-	g := e.groups[r.cause]
+	m := find(e.book.scene(l))
+	g := e.groups[m.cause]
 	if g == nil {
-		g = newGroup(r, e.book)
-		e.groups[r.cause] = g
+		g = newGroup(m.rule, e.book)
+		e.groups[m.cause] = g
 	}
-	g.add(s, fits)
+	g.add(m.scene, m.fits)
 }
 
 // Explanations returns what was added, grouped by cause, the most frequent cause

@@ -79,22 +79,54 @@ var rules = []rule{
 	{Unknown, func(*scene) bool { return true }, nil, sayUnknown, adviseUnknown},
 }
 
-// find returns the first rule that fits, and the pods that it fits for.
-func find(s *scene) (*rule, []*history) {
+// match is the rule that fits a loss, the pods that it fits for, and the scene as it
+// is to be seen then.
+type match struct {
+	*rule
+	place int
+	fits  []*history
+	scene *scene
+}
+
+// find returns the first rule that fits.
+func find(s *scene) match {
+	m := firstFit(s)
+	if !s.dialing() || !m.isResidual() {
+		return m
+	}
+	// Whoever the connection was dialed to took it, as far as is known: so it is what
+	// became of them since.
+	if taken := firstFit(s.asTaken()); taken.place < m.place {
+		return taken
+	}
+	return m
+}
+
+func firstFit(s *scene) match {
 	for i := range rules {
-		r := &rules[i]
-		if !r.loss(s) {
+		m := match{rule: &rules[i], place: i, scene: s}
+		if !m.loss(s) {
 			continue
 		}
-		if r.pod == nil {
-			return r, nil
+		if m.pod == nil {
+			return m
 		}
-		fits := slices.DeleteFunc(s.suspects(), func(h *history) bool { return !r.pod(s, h) })
-		if len(fits) > 0 {
-			return r, fits
+		m.fits = slices.DeleteFunc(s.suspects(), func(h *history) bool { return !m.pod(s, h) })
+		if len(m.fits) > 0 {
+			return m
 		}
 	}
 	panic("explain: the last rule fits everything")
+}
+
+// isResidual tells whether the rule is one of those that fit where nothing that
+// was seen of pods tells why.
+func (m match) isResidual() bool {
+	switch m.cause {
+	case IdleClosed, RoutedAfterWithdrawn, DroppedWhileReady, Unknown:
+		return true
+	}
+	return false
 }
 
 func isClass(c tally.Class) func(*scene) bool {
@@ -118,7 +150,8 @@ func isBroken(s *scene) bool { return s.broken() || s.Masked() }
 
 func isUntaken(s *scene) bool { return s.untaken() }
 
-func isCut(s *scene) bool { return s.cut() || s.Masked() }
+// Not when it was dialed: it went on.
+func isCut(s *scene) bool { return (s.cut() || s.Masked()) && !s.dialing() }
 
 func isServerError(s *scene) bool { return s.status5xx() }
 
@@ -138,7 +171,7 @@ func isWithoutEndpoint(s *scene) bool {
 
 // A kept connection on which no byte of the answer had come.
 func isKeptConnectionClosed(s *scene) bool {
-	return s.Reused && (s.cut() || s.Masked()) && s.Phase != tally.Answer && s.Class != tally.ShortBody
+	return s.Reused && isCut(s) && s.Phase != tally.Answer && s.Class != tally.ShortBody
 }
 
 func isOverload(s *scene) bool {
@@ -204,7 +237,11 @@ func isEnding(s *scene, h *history) bool {
 	if !h.terminating(s.end) {
 		return false
 	}
-	return s.holder == h || !h.answeredNewAfter(s.end) && (h.Gone.IsZero() || !s.begun().After(h.Gone.Add(watchLag)))
+	there := h.Gone.IsZero() || !s.begun().After(h.Gone.Add(watchLag))
+	if s.taken { // it may close what it has kept, and go on to take new connections
+		return there && s.may(h)
+	}
+	return s.holder == h || there && !h.answeredNewAfter(s.end)
 }
 
 // stoppedListening: the pod was to end, new connections still came to it, and it
@@ -214,6 +251,11 @@ func stoppedListening(s *scene, h *history) bool {
 	since := s.end
 	if !s.refused() {
 		since = s.begun()
+	}
+	// What would have been refused is soon closed by what took it, and not used: that it
+	// was kept tells of a pod that was gone, whose address did not answer at all.
+	if s.dialing() && s.Class != tally.Timeout && s.IdleSeconds >= idleAtLeast.Seconds() && !h.endedBy(since.Add(seenLag)) {
+		return false
 	}
 	return h.terminating(since) && s.may(h) && (s.holder == h || !h.answeredNewAfter(since))
 }

@@ -154,6 +154,9 @@ func examples() []example {
 	}
 	old, fresh := []string{oldPod}, []string{newPod}
 	toGap := func(in *explain.Input) { *in = gap() }
+	stock := func(when, idle float64) tally.Loss {
+		return with(unanswered(when, 0.003), func(l *tally.Loss) { l.Reused, l.IdleSeconds = true, idle })
+	}
 	// A byte of the answer has come when the request's time is up, and where its pod
 	// is known the header, too.
 	late := func(when float64, pod string) tally.Loss {
@@ -256,6 +259,18 @@ func examples() []example {
 		{"a connection from stock, dialed after SIGTERM and used when all pods are ready", none, with(unanswered(14, 5), func(l *tally.Loss) {
 			l.Class, l.Reused, l.IdleSeconds = tally.Timeout, true, 3.5
 		}), explain.RefusedAfterSigterm, old, "had been told to end (SIGTERM) 500ms before", "drain of 3 s"},
+		{"closed at shutdown, a connection from stock", none, stock(10.07, 4.7), explain.ClosedAtShutdown, old, "pod web-a-1 (by what it was doing then) closed while it ended (SIGTERM 70ms before)", "`Connection: close`"},
+		{"closed at shutdown, a connection from stock, by a pod that still lets others in", func(in *explain.Input) { in.Pods[oldPod].LastNew = at(11.5) },
+			stock(10.07, 0.5), explain.ClosedAtShutdown, old, "closed while it ended (SIGTERM 70ms before)", "`Connection: close`"},
+		{"closed at shutdown, a connection from stock that was dialed after SIGTERM", func(in *explain.Input) {
+			old := &in.Timeline.Pods[0]
+			old.Gone, old.Exits[0].At, old.Exits[0].Finished = at(15.4), at(15.2), at(15)
+			in.Pods[oldPod].LastNew = at(10.2)
+		}, stock(15.1, 4.7), explain.ClosedAtShutdown, old, "closed while it ended (SIGTERM 5.1 s before)", "`Connection: close`"},
+		{"an idle time-out of a connection from stock, dialed as another pod ended", func(in *explain.Input) { in.Pods[oldPod].LastNew = at(10.9) },
+			stock(14, 3.2), explain.IdleClosed, nil, "idle for 3.2 s", "60 s or more"},
+		{"a crash, on a connection from stock", crash("Error", 2), stock(18.2, 2.7), explain.Crash, fresh, "ended with code 2 (Error)", "kubectl logs --previous web-b-1"},
+		{"an idle time-out of a connection from stock", none, stock(19.5, 4.7), explain.IdleClosed, nil, "idle for 4.7 s", "60 s or more"},
 		{"no endpoint, behind a proxy", func(in *explain.Input) {
 			in.Timeline.Endpoints = []timeline.Endpoint{
 				{At: at(-0.1), Slice: "s", Pod: oldPod, Ready: true}, {At: at(10.1), Slice: "s", Pod: oldPod, Withdrawn: true},

@@ -67,6 +67,10 @@ type scene struct {
 	// When the request needed a pod, and when that was over: as long as it was under
 	// way, but for a connection from stock, which was asked for when it was dialed.
 	start, end time.Time
+	// dialed is when a connection from stock was; zero for all others. taken supposes
+	// that a pod took it then, and that it is its end that is to be explained.
+	dialed time.Time
+	taken  bool
 	// holder is the pod that held the connection, by how, and holderName its name
 	// also where no such pod was seen; nil and empty where it is not known.
 	holder     *history
@@ -88,10 +92,28 @@ func (b *book) scene(l tally.Loss) *scene {
 	}
 	s.holder = b.pod(s.holderName, l.At)
 	if s.fromStock() {
-		s.start = l.At.Add(-time.Duration(l.IdleSeconds * float64(time.Second)))
-		s.end = s.start
+		s.dialed = l.At.Add(-time.Duration(l.IdleSeconds * float64(time.Second)))
+		s.start, s.end = s.dialed, s.dialed
 	}
 	return s
+}
+
+// asTaken returns the scene of a connection from stock that a pod had taken.
+func (s *scene) asTaken() *scene {
+	t := *s
+	t.start, t.end, t.taken = s.At, s.End(), true
+	return &t
+}
+
+// dialing tells whether it is the dial of a connection from stock that is looked at.
+func (s *scene) dialing() bool { return !s.dialed.IsZero() && !s.taken }
+
+// asked is when the connection was asked for.
+func (s *scene) asked() time.Time {
+	if s.taken {
+		return s.dialed
+	}
+	return s.begun()
 }
 
 // fromStock tells whether the connection had been dialed for a request that another
@@ -126,8 +148,12 @@ func (s *scene) suspects() []*history {
 		return []*history{s.holder}
 	}
 	var out []*history
+	there := s.end
+	if s.taken {
+		there = s.dialed
+	}
 	for _, h := range s.book.pods {
-		if h.existed(s.end) {
+		if h.existed(there) {
 			out = append(out, h)
 		}
 	}
@@ -175,7 +201,7 @@ func (s *scene) refused() bool {
 func (s *scene) untaken() bool {
 	switch s.Class {
 	case tally.Timeout, tally.Reset, tally.ResetUnsent, tally.EOF, tally.Other, tally.OK: // the last: masked
-		if s.fresh() && (s.Phase == tally.Write || s.Phase == tally.Wait) {
+		if !s.taken && s.fresh() && (s.Phase == tally.Write || s.Phase == tally.Wait) {
 			return true
 		}
 	}
@@ -220,7 +246,7 @@ func (s *scene) may(h *history) bool {
 		if !r.To.IsZero() {
 			wide.To = r.To.Add(routeLag)
 		}
-		return wide.Holds(s.begun())
+		return wide.Holds(s.asked())
 	})
 }
 
