@@ -54,7 +54,8 @@ func newHistory(p timeline.Pod, t *timeline.Timeline, answers *tally.Pod) *histo
 	}
 	for _, e := range p.Exits {
 		at := e.Moment()
-		if !p.Terminating.IsZero() && !e.At.Before(p.Terminating) && !at.Before(p.Terminating.Truncate(time.Second)) {
+		// The node's clock has whole seconds, and the watch may be late at the turn of one.
+		if !p.Terminating.IsZero() && !e.At.Before(p.Terminating) && !at.Before(p.Terminating.Add(-watchLag).Truncate(time.Second)) {
 			continue // it ended because it was to
 		}
 		o := outage{Span: timeline.Span{From: at}, exit: e, liveness: failedLiveness(t.Events, p.Name, e.At)}
@@ -134,6 +135,12 @@ func (h *history) existed(at time.Time) bool {
 // moment and answered on it: it was listening, whatever was refused.
 func (h *history) answeredNewAfter(at time.Time) bool {
 	return h.answers != nil && h.answers.LastNew.After(at)
+}
+
+// answeredAfter tells whether an answer of the pod's came after that moment, on
+// whatever connection: it had not ended.
+func (h *history) answeredAfter(at time.Time) bool {
+	return h.answers != nil && h.answers.Last.After(at)
 }
 
 // firstAnswer returns when the pod first gave a right answer; zero if never.

@@ -247,9 +247,11 @@ func isEnding(s *scene, h *history) bool {
 // stoppedListening: the pod was to end, new connections still came to it, and it
 // took none of them. Where one was there for a while, it must have come after
 // SIGTERM, and the pod must not have taken a later one: otherwise it was under way.
+// But a pod that still answered others afterwards cut nothing that was: then it had
+// closed its listener, and with it what waited there, in whatever order that came.
 func stoppedListening(s *scene, h *history) bool {
 	since := s.end
-	if !s.refused() {
+	if !s.refused() && !h.answeredAfter(s.end) {
 		since = s.begun()
 	}
 	// What would have been refused is soon closed by what took it, and not used: that it

@@ -287,6 +287,12 @@ func examples() []example {
 		{"no endpoint, and an answer that was halfway as the time was up", toGap, late(14.6, newPod), explain.NoEndpoint, fresh, "found no pod to go to", "replicas: 2 or more"},
 		{"an answer that takes all the time there is", toGap, late(19.6, newPod), explain.DroppedWhileReady, fresh, "timeout 1", "kubectl logs web-b-1"},
 		{"dropped by a pod that is told to end just then and serves on", toGap, unanswered(9.9, 0.004), explain.DroppedWhileReady, old, "by pod web-a-1 (by what it was doing then)", "kubectl logs web-a-1"},
+		{"closed by a pod that ended at SIGTERM, at the turn of a second", func(in *explain.Input) {
+			old := &in.Timeline.Pods[0]
+			old.Terminating, old.Exits[0].At, old.Exits[0].Finished = at(10.1), at(10.9), at(9)
+		}, closed(10.05, oldPod), explain.ClosedAtShutdown, old, "closed while it ended", "`Connection: close`"},
+		{"refused after SIGTERM, as a later one was let in", func(in *explain.Input) { in.Pods[oldPod].LastNew, in.Pods[oldPod].Last = at(10.51), at(10.72) },
+			unanswered(10.5, 0.18), explain.RefusedAfterSigterm, old, "was not let in by pod web-a-1", "drain of 3 s"},
 		{"cut at shutdown, after it had let another in", func(in *explain.Input) { in.Pods[oldPod].LastNew = at(10.6) }, unanswered(10.5, 0.5), explain.CutAtShutdown, old, "under way", "longest answer took 200ms"},
 		{"cut at shutdown", none, unanswered(9.5, 0.9), explain.CutAtShutdown, old, "under way when pod web-a-1 (by what it was doing then) ended", "longest answer took 200ms"},
 		{"an answer cut at shutdown", none, with(closed(10.4, oldPod), func(l *tally.Loss) { l.Class, l.Phase, l.Status, l.Pod = tally.ShortBody, tally.Answer, 200, oldPod }), explain.CutAtShutdown, old, "short_body 1", "Handle SIGTERM"},
