@@ -94,8 +94,8 @@ func find(s *scene) match {
 	if !s.dialing() || !m.isResidual() {
 		return m
 	}
-	// Whoever the connection was dialed to took it, as far as is known: so it is what
-	// became of them since.
+	// At its dial all was well with those that it may have gone to, as far as is known:
+	// one of them took it, and what became of that pod since is why it ended.
 	if taken := firstFit(s.asTaken()); taken.place < m.place {
 		return taken
 	}
@@ -150,7 +150,7 @@ func isBroken(s *scene) bool { return s.broken() || s.Masked() }
 
 func isUntaken(s *scene) bool { return s.untaken() }
 
-// Not when it was dialed: it went on.
+// What was dialed into stock went on from there: it can only have been cut later.
 func isCut(s *scene) bool { return (s.cut() || s.Masked()) && !s.dialing() }
 
 func isServerError(s *scene) bool { return s.status5xx() }
