@@ -135,31 +135,32 @@ func TestProof(t *testing.T) {
 	out := filepath.Join(root(), "out", "proof-"+time.Now().Format("20060102-150405"))
 	t.Run("rights", func(t *testing.T) { p.testRights(ctx, t) })
 	t.Run("any-deployment", func(t *testing.T) { p.testAnyDeployment(ctx, t) })
-	strict := os.Getenv("PROOF_STRICT") == "1"
 	var table proofTable
 	defer func() { table.write(t, out) }()
 	for n := range runs {
 		for _, c := range proofCases() {
-			// Where it is not strict a wrong case is tried once more, and both are told of.
-			again := false
-			try := func(name string, last bool) {
+			tries := []string{c.name}
+			if !p.strict {
+				tries = append(tries, c.name+"-again")
+			}
+			for i, name := range tries {
+				var row proofRow
 				t.Run(name, func(t *testing.T) {
-					row := p.prove(ctx, t, c, filepath.Join(out, strconv.Itoa(n+1), name))
+					row = p.prove(ctx, t, c, filepath.Join(out, strconv.Itoa(n+1), name))
 					row.name = name
 					table.rows = append(table.rows, row)
-					switch {
-					case row.right():
-					case last:
-						t.Errorf("wrong:\n%s", row.wrong)
-					default:
-						again = true
-						t.Logf("wrong, and tried once more:\n%s", row.wrong)
+					if row.right() {
+						return
 					}
+					tell := t.Errorf
+					if i < len(tries)-1 {
+						tell = t.Logf
+					}
+					tell("wrong:\n%s", row.wrong)
 				})
-			}
-			try(c.name, strict)
-			if again && ctx.Err() == nil {
-				try(c.name+"-again", true)
+				if row.right() || ctx.Err() != nil {
+					break
+				}
 			}
 			if ctx.Err() != nil {
 				t.Fatal("interrupted")
@@ -283,7 +284,7 @@ func (p *proof) prove(ctx context.Context, t *testing.T, c proofCase, out string
 	if code == 3 {
 		t.Fatalf("it could not run:\n%s", log.String())
 	}
-	row := newProofRow(t, c, out, time.Since(began))
+	row := newProofRow(t, c, p.strict, out, time.Since(began))
 	if want := map[verdict.Outcome]int{verdict.Pass: 0, verdict.Fail: 1, verdict.Inconclusive: 2}[row.outcome]; code != want {
 		t.Errorf("exit code %d of a run that is %s", code, row.outcome)
 	}
@@ -294,8 +295,8 @@ func (p *proof) prove(ctx context.Context, t *testing.T, c proofCase, out string
 }
 
 // strays is how many losses of a case may have a cause that is not its own where the
-// proof is not strict: three, or one in a hundred. After an hour of other tests on the
-// same machine a new connection was seen to hang while all pods were well.
+// proof is not strict: three, or one in a hundred. After other tests on the same
+// machine a new connection was seen to hang while all pods were well.
 func strays(lost uint64) uint64 { return max(3, lost/100) }
 
 // judge compares what came out with what must. Losses with a cause that is not the

@@ -29,6 +29,7 @@ type proof struct {
 	admin  string // kubeconfig of whoever rolls out
 	reader string // kubeconfig of the harness: what `loadtest rbac` gives, and no more
 	url    string
+	strict bool // each single loss must have a cause of its case
 }
 
 // newProof makes the cluster, with the wrong server's image on its nodes. ctx ends
@@ -39,7 +40,7 @@ func newProof(ctx context.Context, t *testing.T) *proof {
 		docker(t, append([]string{"rm", "-f", "-v"}, left...)...)
 	}
 	buildWrong(ctx, t)
-	p := &proof{url: "http://127.0.0.1:" + proofPort}
+	p := &proof{url: "http://127.0.0.1:" + proofPort, strict: os.Getenv("PROOF_STRICT") == "1"}
 	p.admin = handMadeCluster(ctx, t, proofCluster, 30996, 1)
 	loadImage(t, proofCluster, wrongImage)
 	p.kubectl(ctx, t, "", "create", "namespace", proofNamespace)

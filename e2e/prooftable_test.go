@@ -56,7 +56,7 @@ func readProofReport(t *testing.T, dir string) proofReport {
 }
 
 // newProofRow reads the report in dir.
-func newProofRow(t *testing.T, c proofCase, dir string, took time.Duration) proofRow {
+func newProofRow(t *testing.T, c proofCase, strict bool, dir string, took time.Duration) proofRow {
 	t.Helper()
 	r := readProofReport(t, dir)
 	v := r.Verdict
@@ -67,7 +67,7 @@ func newProofRow(t *testing.T, c proofCase, dir string, took time.Duration) proo
 	for _, l := range r.Lanes {
 		row.stall = max(row.stall, l.Stall)
 	}
-	wrong, stray := c.judge(r, os.Getenv("PROOF_STRICT") == "1")
+	wrong, stray := c.judge(r, strict)
 	row.wrong, row.stray = strings.Join(wrong, "\n"), strings.Join(stray, "\n")
 	return row
 }
