@@ -46,6 +46,8 @@ func (s *Server) serveGRPC(w http.ResponseWriter, r *http.Request, fault Fault) 
 	switch fault {
 	case Close, Reset:
 		panic(http.ErrAbortHandler) // resets the stream
+	case Hang:
+		hang(r.Context())
 	case Status500:
 		fail(13, "broken%20on demand")
 		return

@@ -102,9 +102,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(300 * time.Millisecond)
 	}
 	if isGRPC(r) {
-		if fault == Hang {
-			hang(r.Context())
-		}
 		s.serveGRPC(w, r, fault)
 		return
 	}
@@ -161,11 +158,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body) // a client that has gone is what some tests are about
 }
 
-// hang waits until the client leaves, or for 20 s.
+// longestHang bounds a hang whose client does not leave.
+const longestHang = 20 * time.Second
+
+// hang waits until the client leaves, or for that long.
 func hang(client context.Context) {
 	select {
 	case <-client.Done():
-	case <-time.After(20 * time.Second):
+	case <-time.After(longestHang):
 	}
 }
 
@@ -241,7 +241,7 @@ func hangInHeader(w http.ResponseWriter) {
 		return
 	}
 	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n") // the client waits in either case
-	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(longestHang))
 	_, _ = io.Copy(io.Discard, conn) // until it leaves
 	_ = conn.Close()
 }
